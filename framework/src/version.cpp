@@ -2,8 +2,6 @@
 
 namespace dwell::inline v0 {
 
-std::string_view version() noexcept {
-  return DWELL_VERSION;
-}
+std::string_view version() noexcept { return DWELL_VERSION; }
 
 }  // namespace dwell::inline v0
