@@ -27,6 +27,7 @@ class connection_handler {
   virtual void on_flushed(connection& peer, void* session) const = 0;
   /// False: nobody waits for it, so the connection may close.
   virtual bool on_peer_closed(connection& peer, void* session) const = 0;
+  virtual void on_deadline(connection& peer, void* session, close_reason why) const = 0;
   /// False: a suspended frame still uses the connection; its slot is kept until that has ended.
   virtual bool on_close(connection& peer, void* session, const close_record& record) const = 0;
   virtual bool announces_close() const noexcept { return false; }
@@ -61,6 +62,9 @@ class callback_handler final : public connection_handler {
     if (!calls_.on_peer_closed) return false;
     with(session, [&](Session& self) { calls_.on_peer_closed(peer, self); });
     return true;
+  }
+  void on_deadline(connection& peer, void* session, close_reason why) const override {
+    if (calls_.on_deadline) with(session, [&](Session& self) { calls_.on_deadline(peer, self, why); });
   }
   bool on_close(connection& peer, void* session, const close_record& record) const override {
     if (calls_.on_close) with(session, [&](Session& self) { calls_.on_close(peer, self, record); });
