@@ -86,6 +86,33 @@ class callback_handler final : public connection_handler {
   callbacks<Session> calls_;
 };
 
+/// A coroutine as the loop sees it. Its session knows the suspended coroutine and what it waits
+/// for.
+class coroutine_handler : public connection_handler {
+ public:
+  virtual task<> start(connection& peer) const = 0;
+
+  std::size_t session_size() const noexcept final;
+  void create_session(void* where) const final;
+  void destroy_session(void* session) const noexcept final;
+  bool on_open(connection& peer, void* session) const final;
+  std::size_t on_data(connection& peer, void* session, bytes data) const final;
+  void on_writable(connection& peer, void* session) const final;
+  void on_flushed(connection& peer, void* session) const final;
+  bool on_peer_closed(connection& peer, void* session) const final;
+  bool on_close(connection& peer, void* session, const close_record& record) const final;
+};
+
+template <class F>
+class function_coroutine_handler final : public coroutine_handler {
+ public:
+  explicit function_coroutine_handler(F function) : function_{std::move(function)} {}
+  task<> start(connection& peer) const override { return function_(peer); }
+
+ private:
+  F function_;
+};
+
 /// What a service does with its connections: `callbacks<Session>`, or a coroutine
 /// `dwell::task<> f(dwell::connection&)`. The server keeps one and calls it as const from every loop.
 class handler {
