@@ -22,6 +22,7 @@ PLANTED = {
         ("framework/src/server/a.cpp", '#include "../connection/a.hpp"\n'),
         ("framework/src/server/a.cpp", '#include "admission.hpp"\n'),
         ("framework/src/server/a.cpp", "#include <dwell/dwell.hpp>\n"),
+        ("framework/src/server/a.cpp", '#include "dwell/connection/connection.hpp"\n'),
         ("framework/src/utilities/a.cpp", ""),
     ],
     "public_headers_are_light": [
@@ -61,7 +62,7 @@ CLEAN = {
     "framework/include/dwell/http/router.hpp": HEADER + "namespace dwell::http::inline v0 {\n}\n",
     "framework/src/base/log.hpp": HEADER + '#include <spdlog/logger.h>\n#include "base/slab.hpp"\n',
     "framework/src/base/slab.cpp":
-        '#include "base/slab.hpp"\n#include <chrono>\nnamespace dwell {\nnamespace {\n}\n}\n',
+        '#include "base/slab.hpp"\n#include <chrono>\n#include <sys/uio.h>\nnamespace dwell {\nnamespace {\n}\n}\n',
     "framework/src/engine/clock.cpp":
         "#include <sys/epoll.h>\n#include <asio.hpp>\nauto a = steady_clock::now();\n",
     "framework/src/server/server.cpp":
