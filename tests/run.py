@@ -71,7 +71,7 @@ def read_junit(path, strict):
             result.details.append(f"skipped{'' if permitted else ', not in tests/allowed_skips.txt'}: {name}")
         else:
             result.failed += 1
-            result.details.append(f"{'not run' if status == 'notrun' else 'failed'}: {name}")
+            result.details.append(f"{'failed' if status == 'fail' else status}: {name}")
     return result
 
 

@@ -1,0 +1,162 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <system_error>
+
+#include <dwell/connection/bytes.hpp>
+#include <dwell/net/endpoint.hpp>
+
+#include "base/block_pool.hpp"
+#include "deadline/tick.hpp"
+#include "net/listener.hpp"
+#include "net/socket_address.hpp"
+
+namespace dwell {
+
+/// What the engine keeps of one connection; lives in the connection's slot. `descriptor` is -1 once released.
+struct stream {
+  int descriptor = -1;
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;  ///< low half of the connection's generation: catches stale events
+  /// What the owner wants to hear of. Set, then call engine::watch.
+  bool wants_input = false;
+  bool wants_output = false;
+  /// TCP_CORK and TCP_LINGER2 = -1 are set, by inheritance from the listener or by a call.
+  bool corked = false;
+  bool no_time_wait = false;
+  bool is_tcp = true;
+  /// The engine's own: what the kernel's set holds for this descriptor.
+  std::uint8_t registered = 0;
+};
+
+struct received {
+  enum class outcome : std::uint8_t { data, would_block, end, failed };
+  outcome what = outcome::would_block;
+  /// The queue may hold more than the buffer did.
+  bool more = false;
+  int error = 0;
+  /// In the engine's input buffer: valid until the next receive, unless the buffer is taken.
+  bytes data;
+};
+
+struct sent {
+  std::size_t count = 0;
+  int error = 0;  ///< 0 also when the kernel took less than offered
+};
+
+/// The last call on a descriptor.
+enum class release : std::uint8_t {
+  fin,                    ///< close(): FIN, unless it is out already
+  fin_without_time_wait,  ///< TCP_LINGER2 = -1, then close()
+  reset,                  ///< SO_LINGER of 0, then close(): RST
+};
+
+/// What TCP_INFO says.
+struct tcp_facts {
+  std::uint8_t state = 0;  ///< TCP_ESTABLISHED … of <netinet/tcp.h>
+  std::chrono::microseconds rtt{};
+};
+
+struct accepted {
+  int descriptor = -1;
+  std::uint32_t service = 0;
+  socket_address peer;
+};
+
+/// Whom an engine tells. Called on the loop's thread, never from inside an engine call.
+class engine_events {
+ public:
+  /// The stream an event was registered for, or null when it has gone.
+  virtual stream* find(std::uint32_t slot, std::uint32_t generation) noexcept = 0;
+  /// Takes a new connection over; null when it was not let in (the descriptor is then released already).
+  virtual stream* on_accept(const accepted& fresh) = 0;
+  /// accept4 failed with an error that will last (EMFILE, ENFILE, ENOBUFS, ENOMEM).
+  virtual void on_accept_failed(int error) = 0;
+  virtual void on_received(stream& from, const received& input) = 0;
+  virtual void on_writable(stream& to) = 0;
+  /// HUP or ERR on a stream that wants no input; it has left the set.
+  virtual void on_hangup(stream& from) = 0;
+  /// The armed time has come. `gap`: how long the loop did not run before this, when that was too long.
+  virtual void on_time() = 0;
+  /// After wake().
+  virtual void on_wake() = 0;
+  /// After each batch of events of any kind.
+  virtual void on_turn_end() = 0;
+
+ protected:
+  ~engine_events() = default;
+};
+
+/// Sockets, readiness and time for one loop. The seam: everything above it runs the same on the kernel
+/// (epoll_engine) and on a seeded network in virtual time (simulated_engine). Single-threaded but for wake().
+class engine {
+ public:
+  static constexpr std::size_t input_buffer_size = std::size_t{64} * 1024;
+
+  explicit engine(block_pool& pool) : pool_{&pool}, input_buffer_{pool.take(input_buffer_size)} {}
+  engine(const engine&) = delete;
+  engine& operator=(const engine&) = delete;
+  virtual ~engine() { pool_->give(input_buffer_, input_buffer_size); }
+
+  void attach(engine_events& events) noexcept { events_ = &events; }
+
+  /// Milliseconds, stamped before and after each batch of events; never reads a clock itself.
+  std::uint64_t now() const noexcept { return now_; }
+  tick now_tick() const noexcept { return tick{static_cast<std::uint32_t>(now_)}; }
+  /// How long before this turn's stamp the previous turn ended beyond what was waited for on purpose: above
+  /// 100 ms the process was stopped or starved.
+  std::uint64_t stalled_for() const noexcept { return stalled_for_; }
+  /// Calls on_time() at `due`, or later; only an earlier one than armed costs anything.
+  virtual void arm(std::uint64_t due) = 0;
+  /// Calls on_wake() soon. From any thread.
+  virtual void wake() noexcept = 0;
+
+  /// Opens a listener whose connections come with `service`. Throws std::system_error.
+  virtual endpoint listen(std::uint32_t service, const listener_options& options) = 0;
+  virtual void set_accepting(bool on) = 0;
+  virtual void close_listeners() = 0;
+
+  /// Makes sure that what the stream wants is watched. What it no longer wants is dropped when it next
+  /// comes anyway. False: the kernel refused (ENOSPC, ENOMEM).
+  virtual bool watch(stream& what) noexcept = 0;
+  /// One recv into the input buffer.
+  virtual received receive(stream& from) noexcept = 0;
+  virtual sent send(stream& to, std::span<const iovec> data) noexcept = 0;
+  /// Holds back a partial segment, so that the last bytes and our FIN share one.
+  virtual void cork(stream& what) noexcept = 0;
+  virtual void shutdown_send(stream& what) noexcept = 0;
+  /// Bytes sent that the peer's kernel has not acknowledged (SIOCOUTQ), our FIN not counted.
+  virtual std::uint32_t unacknowledged(const stream& what) noexcept = 0;
+  virtual std::optional<tcp_facts> facts(const stream& what) noexcept = 0;
+  virtual endpoint local_endpoint(const stream& what) const = 0;
+  virtual void release(stream& what, dwell::release how) noexcept = 0;
+  /// Whether TCP_LINGER2 = -1 works here; asked once.
+  virtual bool can_avoid_time_wait() const noexcept = 0;
+
+  /// Hands the input buffer to the caller (input_buffer_size bytes of the loop's pool) and takes another: whoever
+  /// needs received bytes beyond the callback keeps them without a copy. Throws std::bad_alloc.
+  std::byte* take_input_buffer() {
+    std::byte* fresh = pool_->take(input_buffer_size);
+    return std::exchange(input_buffer_, fresh);
+  }
+
+ protected:
+  engine_events& events() const noexcept { return *events_; }
+  std::byte* input_buffer() const noexcept { return input_buffer_; }
+
+  std::uint64_t now_ = 0;
+  std::uint64_t stalled_for_ = 0;
+
+ private:
+  block_pool* pool_;
+  std::byte* input_buffer_;
+  engine_events* events_ = nullptr;
+};
+
+}  // namespace dwell
