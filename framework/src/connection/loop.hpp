@@ -1,13 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <span>
-#include <utility>
-#include <vector>
-
 #include "base/block_pool.hpp"
 #include "base/counters.hpp"
 #include "base/slab.hpp"
@@ -16,6 +8,14 @@
 #include "connection/slot.hpp"
 #include "deadline/reaper.hpp"
 #include "engine/engine.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace dwell {
 
@@ -50,12 +50,12 @@ class timer_target {
   ~timer_target() = default;
 };
 
-/// The connections of one thread: what the engine tells is turned into handler calls, deadlines are kept, and
-/// every connection is led to its end. Single-threaded; other threads use mail().
+/// The connections of one thread: what the engine tells is turned into handler calls, deadlines are
+/// kept, and every connection is led to its end. Single-threaded; other threads use mail().
 class loop final : public engine_events {
  public:
-  loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner, std::size_t mailbox_capacity,
-       when_full policy);
+  loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
+       std::size_t mailbox_capacity, when_full policy);
   ~loop();
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;
@@ -74,9 +74,7 @@ class loop final : public engine_events {
 
   void host(const service& what);
   slot* find(connection_id id) noexcept;
-  connection_id id_of(const slot& c) const noexcept {
-    return {c.generation(), c.io.slot, index_};
-  }
+  connection_id id_of(const slot& c) const noexcept { return {c.generation(), c.io.slot, index_}; }
   std::uint32_t visit(std::uint32_t from, std::uint32_t slots,
                       const std::function<void(connection&)>& call);
 
@@ -201,7 +199,7 @@ class loop final : public engine_events {
   std::uint32_t dirty_head_;
   std::uint32_t dirty_tail_;
   slot* active_ = nullptr;
-  std::byte* gather_;          // what the running callback has sent
+  std::byte* gather_;  // what the running callback has sent
   std::size_t gathered_ = 0;
   bool draining_ = false;
   bool more_to_reap_ = false;

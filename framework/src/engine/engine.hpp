@@ -1,14 +1,5 @@
 #pragma once
 
-#include <sys/uio.h>
-
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <span>
-#include <system_error>
-
 #include <dwell/connection/bytes.hpp>
 #include <dwell/net/endpoint.hpp>
 
@@ -17,9 +8,18 @@
 #include "net/listener.hpp"
 #include "net/socket_address.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <sys/uio.h>
+#include <system_error>
+
 namespace dwell {
 
-/// What the engine keeps of one connection; lives in the connection's slot. `descriptor` is -1 once released.
+/// What the engine keeps of one connection; lives in the connection's slot. `descriptor` is -1 once
+/// released.
 struct stream {
   int descriptor = -1;
   std::uint32_t slot = 0;
@@ -74,7 +74,8 @@ class engine_events {
  public:
   /// The stream an event was registered for, or null when it has gone.
   virtual stream* find(std::uint32_t slot, std::uint32_t generation) noexcept = 0;
-  /// Takes a new connection over; null when it was not let in (the descriptor is then released already).
+  /// Takes a new connection over; null when it was not let in (the descriptor is then released
+  /// already).
   virtual stream* on_accept(const accepted& fresh) = 0;
   /// accept4 failed with an error that will last (EMFILE, ENFILE, ENOBUFS, ENOMEM).
   virtual void on_accept_failed(int error) = 0;
@@ -82,7 +83,8 @@ class engine_events {
   virtual void on_writable(stream& to) = 0;
   /// HUP or ERR on a stream that wants no input; it has left the set.
   virtual void on_hangup(stream& from) = 0;
-  /// The armed time has come. `gap`: how long the loop did not run before this, when that was too long.
+  /// The armed time has come. `gap`: how long the loop did not run before this, when that was too
+  /// long.
   virtual void on_time() = 0;
   /// After wake().
   virtual void on_wake() = 0;
@@ -93,8 +95,9 @@ class engine_events {
   ~engine_events() = default;
 };
 
-/// Sockets, readiness and time for one loop. The seam: everything above it runs the same on the kernel
-/// (epoll_engine) and on a seeded network in virtual time (simulated_engine). Single-threaded but for wake().
+/// Sockets, readiness and time for one loop. The seam: everything above it runs the same on the
+/// kernel (epoll_engine) and on a seeded network in virtual time (simulated_engine).
+/// Single-threaded but for wake().
 class engine {
  public:
   static constexpr std::size_t input_buffer_size = std::size_t{64} * 1024;
@@ -109,8 +112,8 @@ class engine {
   /// Milliseconds, stamped before and after each batch of events; never reads a clock itself.
   std::uint64_t now() const noexcept { return now_; }
   tick now_tick() const noexcept { return tick{static_cast<std::uint32_t>(now_)}; }
-  /// How long before this turn's stamp the previous turn ended beyond what was waited for on purpose: above
-  /// 100 ms the process was stopped or starved.
+  /// How long before this turn's stamp the previous turn ended beyond what was waited for on
+  /// purpose: above 100 ms the process was stopped or starved.
   std::uint64_t stalled_for() const noexcept { return stalled_for_; }
   /// Calls on_time() at `due`, or later; only an earlier one than armed costs anything.
   virtual void arm(std::uint64_t due) = 0;
@@ -122,8 +125,8 @@ class engine {
   virtual void set_accepting(bool on) = 0;
   virtual void close_listeners() = 0;
 
-  /// Makes sure that what the stream wants is watched. What it no longer wants is dropped when it next
-  /// comes anyway. False: the kernel refused (ENOSPC, ENOMEM).
+  /// Makes sure that what the stream wants is watched. What it no longer wants is dropped when it
+  /// next comes anyway. False: the kernel refused (ENOSPC, ENOMEM).
   virtual bool watch(stream& what) noexcept = 0;
   /// One recv into the input buffer.
   virtual received receive(stream& from) noexcept = 0;
@@ -139,8 +142,9 @@ class engine {
   /// Whether TCP_LINGER2 = -1 works here; asked once.
   virtual bool can_avoid_time_wait() const noexcept = 0;
 
-  /// Hands the input buffer to the caller (input_buffer_size bytes of the loop's pool) and takes another: whoever
-  /// needs received bytes beyond the callback keeps them without a copy. Throws std::bad_alloc.
+  /// Hands the input buffer to the caller (input_buffer_size bytes of the loop's pool) and takes
+  /// another: whoever needs received bytes beyond the callback keeps them without a copy. Throws
+  /// std::bad_alloc.
   std::byte* take_input_buffer() {
     std::byte* fresh = pool_->take(input_buffer_size);
     return std::exchange(input_buffer_, fresh);

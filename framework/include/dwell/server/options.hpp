@@ -1,17 +1,17 @@
 #pragma once
 
+#include <dwell/closing/close_plan.hpp>
+#include <dwell/closing/close_record.hpp>
+#include <dwell/deadline/deadlines.hpp>
+#include <dwell/net/endpoint.hpp>
+#include <dwell/net/socket_options.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <string>
-
-#include <dwell/closing/close_plan.hpp>
-#include <dwell/closing/close_record.hpp>
-#include <dwell/deadline/deadlines.hpp>
-#include <dwell/net/endpoint.hpp>
-#include <dwell/net/socket_options.hpp>
 
 namespace spdlog {
 class logger;
@@ -37,11 +37,11 @@ constexpr std::string_view to_string(connection_mode mode) noexcept {
 struct limits {
   /// Bytes of input kept while a message is incomplete; at least 1. More is a protocol error.
   std::size_t message = std::size_t{64} * 1024;
-  /// Bytes of output queued; at least high_watermark. More is a peer that does not read: it ends as a
-  /// write timeout does.
+  /// Bytes of output queued; at least high_watermark. More is a peer that does not read: it ends as
+  /// a write timeout does.
   std::size_t output = std::size_t{1024} * 1024;
-  /// Bytes of queued output above which no more input is read, so that a peer cannot ask for answers faster than
-  /// it takes them.
+  /// Bytes of queued output above which no more input is read, so that a peer cannot ask for
+  /// answers faster than it takes them.
   std::size_t high_watermark = std::size_t{64} * 1024;
   /// Bytes below which reading goes on; below high_watermark, so that the two do not flutter.
   std::size_t low_watermark = std::size_t{16} * 1024;
@@ -60,14 +60,15 @@ struct service_options {
   close_plan close{};
   dwell::limits limits{};
   socket_options socket{};
-  /// Sees the close record of every connection, whatever its handler is. Called on the connection's loop after
-  /// the handler's own on_close; must not throw.
+  /// Sees the close record of every connection, whatever its handler is. Called on the connection's
+  /// loop after the handler's own on_close; must not throw.
   std::function<void(const connection&, const close_record&)> on_close{};
 };
 
 /// What to do with a new connection when `server_options::connections` are open.
 enum class when_full : std::uint8_t {
-  /// Close the longest idle of 64 sampled idle connections as `overload`, by close_plan::idle's procedure (its
+  /// Close the longest idle of 64 sampled idle connections as `overload`, by close_plan::idle's
+  /// procedure (its
   /// input queue is looked at first); when none is idle, pause accepting.
   evict_idle,
   /// Leave new connections in the accept queue until one closes: they wait instead of failing.
@@ -80,7 +81,8 @@ enum class when_full : std::uint8_t {
 struct drain_options {
   /// Time for exchanges under way; then the rest is aborted. `off`: wait for ever.
   duration deadline = std::chrono::seconds{10};
-  /// Keeps listening for this long after the drain has begun, for load balancers to notice; then listeners close.
+  /// Keeps listening for this long after the drain has begun, for load balancers to notice; then
+  /// listeners close.
   duration delay{0};
 };
 
@@ -88,7 +90,8 @@ struct drain_options {
 struct server_options {
   /// Loops, one thread each; 0: one per usable CPU.
   int threads = 1;
-  /// Connections over all loops, at least 1; cut to RLIMIT_NOFILE less a reserve (and a line is logged).
+  /// Connections over all loops, at least 1; cut to RLIMIT_NOFILE less a reserve (and a line is
+  /// logged).
   std::uint64_t connections = unlimited;
   when_full full = when_full::evict_idle;
   drain_options drain{};
