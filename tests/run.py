@@ -85,7 +85,8 @@ def run_stage(stage, log, strict):
         return Result(passed=int(ok), failed=int(not ok))
     if run("cmake", "--preset", stage.preset):
         return Result(failed=1, details=[f"configuring {stage.preset} failed"])
-    if stage.targets and run("cmake", "--build", "--preset", stage.preset, "--target", *stage.targets):
+    if stage.targets and run("cmake", "--build", "--preset", stage.preset, "--target", *stage.targets,
+                             "--", "-k", "0"):
         return Result(failed=1, details=[f"building {stage.preset} failed"])
     junit = LOGS / f"{stage.name}.xml"
     junit.unlink(missing_ok=True)
