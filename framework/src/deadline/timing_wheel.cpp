@@ -21,7 +21,7 @@ void timing_wheel::reserve(std::uint32_t count) { nodes_.reserve(std::size_t{cou
 void timing_wheel::grow(std::uint32_t count) {
   const std::size_t wanted = std::size_t{count} + slot_count;
   assert(wanted < unlinked);
-  if (wanted > nodes_.size()) nodes_.resize(wanted, {unlinked, unlinked, tick{}});
+  if (wanted > nodes_.size()) nodes_.resize(wanted);
 }
 
 void timing_wheel::arm(std::uint32_t index, tick due) noexcept {

@@ -76,14 +76,6 @@ class timing_wheel {
   std::optional<std::uint32_t> pop(tick now, std::uint32_t& moves) noexcept;
 
  private:
-  // Slots are the heads of circular lists and the first nodes, so that unlinking needs no branch
-  // for the ends, and no knowledge of the slot.
-  struct node {
-    std::uint32_t next;
-    std::uint32_t previous;
-    tick due;
-  };
-
   static constexpr unsigned levels = 4;
   static constexpr unsigned slots_per_level = 256;
   static constexpr unsigned words_per_level = slots_per_level / 64;
@@ -92,6 +84,14 @@ class timing_wheel {
   static constexpr std::uint32_t unknown = 0xffff'fffe;
   // Differences from the position above this mean "before it".
   static constexpr std::uint32_t furthest_ahead = 0xbfff'ffff;
+
+  // Slots are the heads of circular lists and the first nodes, so that unlinking needs no branch
+  // for the ends, and no knowledge of the slot.
+  struct node {
+    std::uint32_t next = unlinked;
+    std::uint32_t previous = unlinked;
+    tick due;
+  };
 
   std::uint32_t slot_for(tick due) const noexcept;
   std::uint32_t first_occupied() const noexcept {

@@ -20,7 +20,7 @@ std::string random_text(std::mt19937_64& random, std::size_t size) {
 
 // What the first `vectors` blocks hold.
 std::string front_of(const dwell::byte_queue& queue, std::size_t vectors) {
-  std::array<iovec, 64> gathered;
+  std::array<iovec, 64> gathered{};
   const std::size_t filled = queue.gather(std::span{gathered}.first(vectors));
   std::string text;
   for (const iovec& each : std::span{gathered}.first(filled)) {

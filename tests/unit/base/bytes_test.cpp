@@ -28,7 +28,7 @@ TEST(byte_queue, many_small_appends_share_blocks_that_grow) {
   block_pool pool;
   dwell::byte_queue queue;
   for (int count = 0; count < 10'000; ++count) queue.append(pool, bytes(100));
-  std::array<iovec, 64> vectors;
+  std::array<iovec, 64> vectors{};
   EXPECT_LE(queue.gather(vectors), 30U) << "a megabyte in blocks of up to 64 KiB";
   EXPECT_LE(pool.in_use(), 1'100'000U);
 }
@@ -37,7 +37,7 @@ TEST(byte_queue, the_tail_is_filled_before_a_block_is_taken) {
   block_pool pool;
   dwell::byte_queue queue;
   queue.append(pool, bytes(100));
-  std::array<iovec, 2> vectors;
+  std::array<iovec, 2> vectors{};
   const std::size_t used = pool.in_use();
   std::size_t appended = 100;
   while (pool.in_use() == used) {
