@@ -33,7 +33,7 @@ struct slot final : connection {
       : service{&hosted},
         opened_at{now},
         peer{from},
-        clock{phase::idle, tick{static_cast<std::uint32_t>(now)}},
+        clock{dwell::phase::idle, tick{static_cast<std::uint32_t>(now)}},
         last_activity{tick{static_cast<std::uint32_t>(now)}},
         generation_high{static_cast<std::uint32_t>(number >> 32U)} {
     io.generation = static_cast<std::uint32_t>(number);
