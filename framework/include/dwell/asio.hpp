@@ -19,25 +19,26 @@
 
 namespace dwell {
 
-/// Where a handler's Asio objects live: the loop of `peer`. In simulation that is nowhere, and what is awaited there
-/// ends at once with asio::error::operation_not_supported.
+/// Where a handler's Asio objects live: the loop of `peer`. In simulation that is nowhere, and what
+/// is awaited there ends at once with asio::error::operation_not_supported.
 inline asio::io_context::executor_type executor(connection& peer) {
   if (asio::io_context* const host = suspension::asio_host(peer)) return host->get_executor();
   static asio::io_context nowhere;
   return nowhere.get_executor();
 }
 
-/// A completion token: awaits an Asio operation in a handler's coroutine, or in a task that it awaits.
+/// A completion token: awaits an Asio operation in a handler's coroutine, or in a task that it
+/// awaits.
 ///
 ///     asio::steady_timer timer{dwell::executor(peer), 1s};
 ///     auto [error] = co_await timer.async_wait(dwell::use_task);
 ///     auto [failed, size] = co_await socket.async_read_some(asio::buffer(block), dwell::use_task);
 ///
-/// The result is a tuple of what the operation reports, the error code first; what the operation reports is never
-/// thrown. When the connection ends, the operation is cancelled through its cancellation slot
-/// (asio::cancellation_type::terminal) and awaited; then its error is asio::error::operation_aborted. Operations that
-/// begin after that are left alone. The I/O object should be on executor(peer): its operations are
-/// then cancelled on the thread that runs them.
+/// The result is a tuple of what the operation reports, the error code first; what the operation
+/// reports is never thrown. When the connection ends, the operation is cancelled through its
+/// cancellation slot (asio::cancellation_type::terminal) and awaited; then its error is
+/// asio::error::operation_aborted. Operations that begin after that are left alone. The I/O object
+/// should be on executor(peer): its operations are then cancelled on the thread that runs them.
 struct use_task_t {};
 inline constexpr use_task_t use_task{};
 
@@ -47,8 +48,9 @@ class asio_result : public suspension {
  public:
   using value = std::tuple<std::error_code, Results...>;
 
-  /// What the operation and the awaiter share, because each may go first: a server that is destroyed takes
-  /// suspended frames with it, while the reactor keeps the operation a little longer.
+  /// What the operation and the awaiter share, because each may go first: a server that is
+  /// destroyed takes suspended frames with it, while the reactor keeps the operation a little
+  /// longer.
   struct link {
     explicit link(asio_result& by) : awaited_by{&by} { by.pending_ = this; }
     link(const link&) = delete;
