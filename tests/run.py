@@ -71,7 +71,7 @@ def read_junit(path, strict):
             result.details.append(f"skipped{'' if permitted else ', not in tests/allowed_skips.txt'}: {name}")
         else:
             result.failed += 1
-            result.details.append(f"{'not run' if status == 'notrun' else 'failed'}: {name}")
+            result.details.append(f"{'failed' if status == 'fail' else status}: {name}")
     return result
 
 
@@ -85,7 +85,8 @@ def run_stage(stage, log, strict):
         return Result(passed=int(ok), failed=int(not ok))
     if run("cmake", "--preset", stage.preset):
         return Result(failed=1, details=[f"configuring {stage.preset} failed"])
-    if stage.targets and run("cmake", "--build", "--preset", stage.preset, "--target", *stage.targets):
+    if stage.targets and run("cmake", "--build", "--preset", stage.preset, "--target", *stage.targets,
+                             "--", "-k", "0"):
         return Result(failed=1, details=[f"building {stage.preset} failed"])
     junit = LOGS / f"{stage.name}.xml"
     junit.unlink(missing_ok=True)

@@ -14,8 +14,12 @@ else()
   set(arguments "-DDWELL_SOURCE_DIR=${source_dir}")
 endif()
 
+if(launcher)
+  list(APPEND arguments "-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}")
+endif()
+
 run("${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/app" -B "${work_dir}/build" -G Ninja
-  "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}"
+  "-DCMAKE_CXX_COMPILER=${compiler}"
   -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF ${arguments})
 run("${CMAKE_COMMAND}" --build "${work_dir}/build")
 

@@ -22,6 +22,7 @@ PLANTED = {
         ("framework/src/server/a.cpp", '#include "../connection/a.hpp"\n'),
         ("framework/src/server/a.cpp", '#include "admission.hpp"\n'),
         ("framework/src/server/a.cpp", "#include <dwell/dwell.hpp>\n"),
+        ("framework/src/server/a.cpp", '#include "dwell/connection/connection.hpp"\n'),
         ("framework/src/utilities/a.cpp", ""),
     ],
     "public_headers_are_light": [
@@ -47,7 +48,7 @@ PLANTED = {
         ("framework/src/server/a.cpp", "namespace dwell {\nnamespace internal {\n}\n}\n"),
         ("framework/src/server/a.cpp", "namespace dwell::inline v1 {\n}\n"),
         ("framework/include/dwell/server/a.hpp", HEADER + "namespace {\n}\n"),
-        ("framework/include/dwell/server/a.hpp", HEADER + "namespace asio {\n}\n"),
+        ("framework/include/dwell/server/a.hpp", HEADER + "namespace asio {\nusing a = int;\n}\n"),
     ],
     "include_once": [("examples/common/flags.hpp", "int flags();\n")],
 }
@@ -57,13 +58,14 @@ CLEAN = {
     "framework/include/dwell/asio.hpp": HEADER + "#include <asio/awaitable.hpp>\n",
     "framework/include/dwell/server/server.hpp":
         HEADER + "#include <dwell/connection/connection.hpp>\n#include <spdlog/fwd.h>\n"
-        "namespace asio { class io_context; }\nnamespace dwell::inline v0 {\n}\n",
+        "namespace asio { class io_context; }\nnamespace spdlog {\nclass logger;\n}\nnamespace dwell::inline v0 {\n}\n",
     "framework/include/dwell/http/router.hpp": HEADER + "namespace dwell::http::inline v0 {\n}\n",
     "framework/src/base/log.hpp": HEADER + '#include <spdlog/logger.h>\n#include "base/slab.hpp"\n',
     "framework/src/base/slab.cpp":
-        '#include "base/slab.hpp"\n#include <chrono>\nnamespace dwell {\nnamespace {\n}\n}\n',
+        '#include "base/slab.hpp"\n#include <chrono>\n#include <sys/uio.h>\nnamespace dwell {\nnamespace {\n}\n}\n',
     "framework/src/engine/clock.cpp":
         "#include <sys/epoll.h>\n#include <asio.hpp>\nauto a = steady_clock::now();\n",
+    "framework/src/server/handler.cpp": "std::shared_ptr<const connection_handler> target;\n",
     "framework/src/server/server.cpp":
         '#include <dwell/server/server.hpp>\n#include "engine/loop.hpp"\n#include <asio.hpp>\n'
         "#include <spdlog/spdlog.h>\n" + "\n" * 300,

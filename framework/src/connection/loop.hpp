@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,10 +25,14 @@ class server;
 /// What the loops of one server ask of it. Called from every loop's thread.
 class loop_owner {
  public:
-  /// A new connection wants in. False: over the limit; the loop then makes room or refuses.
+  /// A new connection wants in. False: server_options::connections are open.
   virtual bool admit() noexcept = 0;
-  /// A slot is free again.
+  /// The same, for one that takes the place of a connection just closed.
+  virtual void admit_over_limit() noexcept = 0;
+  /// A slot is free again, or was not needed.
   virtual void readmit() noexcept = 0;
+  /// Nobody is let in until a slot is free.
+  virtual void wait_for_room() noexcept = 0;
   /// Where an accepted connection goes; null: to the loop that accepted it.
   virtual loop* deal(loop& from) noexcept = 0;
   /// Accepting hit a limit that will last: pauses it on all loops for a moment.
@@ -108,8 +113,10 @@ class loop final : public engine_events {
   void cancel_timer(std::uint32_t timer) noexcept;
 
   // ── the server's orders ──
+  /// Takes over a connection that another loop accepted and reserved for.
   void adopt(const accepted& fresh);
   void accept(bool on) { io_->set_accepting(on); }
+  void accept_again_after(duration pause);
   void drain();
   void abort_all();
   bool empty() const noexcept { return slots_.size() == 0; }
@@ -120,8 +127,12 @@ class loop final : public engine_events {
 
   // ── engine_events ──
   stream* find(std::uint32_t slot, std::uint32_t generation) noexcept override;
-  stream* on_accept(const accepted& fresh) override;
+  void for_each_stream(void (*call)(engine&, stream&)) override;
+  void on_accept(const accepted& fresh) override;
   void on_accept_failed(int error) override;
+  void on_turn_begin() override;
+  bool reserve() override;
+  void unreserve() override;
   void on_received(stream& from, const received& input) override;
   void on_writable(stream& to) override;
   void on_hangup(stream& from) override;
@@ -133,13 +144,35 @@ class loop final : public engine_events {
   struct timer {
     timer_target* whom;
   };
+  struct accept_timer final : timer_target {
+    explicit accept_timer(loop& of) : host{&of} {}
+    void fire() override {
+      armed = false;
+      host->accept(true);
+    }
+    loop* host;
+    bool armed = false;
+  };
   enum class swept : std::uint8_t { drain, abort };
 
-  static slot& of(stream& what) noexcept;
+  slot& of(stream& what) noexcept { return slots_[what.slot]; }
   void enter(slot& c) noexcept;
   void leave(slot& c) noexcept;
+  /// Runs user code; what it throws ends the connection as handler_failed.
   template <class Call>
-  bool guarded(slot& c, Call&& call) noexcept;
+  bool guarded(slot& c, Call&& call) noexcept {
+    try {
+      call();
+      return true;
+    } catch (const std::exception& failure) {
+      fail_handler(c, failure.what());
+    } catch (...) {
+      fail_handler(c, "an exception that is not a std::exception");
+    }
+    return false;
+  }
+  void run_timers();
+  void do_marked();
 
   // input.cpp
   void deliver(slot& c, bytes data);
@@ -147,16 +180,23 @@ class loop final : public engine_events {
   void discard(slot& c, bytes data) noexcept;
   void end_of_input(slot& c);
   bool look(slot& c);
+  void tell_end_of_input(slot& c);
   bool may_read(const slot& c) const noexcept;
 
   // output.cpp
   bool push(slot& c) noexcept;
+  void push_with(slot& c, bytes more);
+  void cork_last_bytes(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
 
   // phases.cpp: which deadline counts, and what happens at it
   phase phase_of(const slot& c) const noexcept;
   void update_deadline(slot& c) noexcept;
+  void collect();
+  std::optional<tick> at_phase_end(slot& c);
+  void end_slow(slot& c, close_reason reason);
+  bool finish_lifetime(slot& c);
   std::optional<tick> due(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;
@@ -168,18 +208,27 @@ class loop final : public engine_events {
   void step(slot& c, lifecycle_event what);
   void decide(slot& c, close_reason reason, std::optional<close_method> method) noexcept;
   void advance(slot& c);
+  void update_watch(slot& c);
   void after_flush(slot& c);
+  lifecycle_event how_flushed(slot& c);
+  void start_discarding(slot& c);
+  void drain_input(slot& c) noexcept;
+  void poll_unacknowledged(slot& c);
+  void end_session(slot& c) noexcept;
   void reap(slot& c, close_reason reason);
   void lose_peer(slot& c, int error);
   void release(slot& c, lifecycle_action how);
   void report(slot& c, const close_record& record);
   close_record make_record(slot& c, dwell::release how);
+  void place_time_wait(slot& c, dwell::release how, close_record& record);
   void forget_timers(slot& c) noexcept;
 
   // admission.cpp
+  slot* take_in(const accepted& fresh);
+  void open(slot& c);
   bool make_room();
   slot* longest_idle() noexcept;
-  void sweep(swept what);
+  void sweep();
 
   std::uint32_t index_;
   block_pool* pool_;
@@ -197,14 +246,20 @@ class loop final : public engine_events {
   std::vector<unique_function<void(loop&)>> posted_;
   std::size_t posted_done_ = 0;
   std::uint64_t last_generation_ = 0;
-  std::uint64_t stalled_total_ = 0;
+  std::uint32_t stalled_total_ = 0;  // milliseconds
   std::uint32_t dirty_head_;
   std::uint32_t dirty_tail_;
-  slot* active_ = nullptr;
-  std::byte* gather_;          // what the running callback has sent
+  std::uint16_t turn_ = 0;
+  slot* active_ = nullptr;     // whose handler runs
+  slot* gatherer_ = nullptr;   // whose output is gathered: active, or just left
+  std::byte* gather_;
   std::size_t gathered_ = 0;
+  accept_timer accept_again_{*this};
   bool draining_ = false;
   bool more_to_reap_ = false;
+  bool refuse_next_ = false;
+  std::optional<swept> sweeping_;
+  std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;
   std::function<void()> when_empty_;
   loop* outer_ = nullptr;

@@ -23,6 +23,7 @@ enum class pending_work : std::uint8_t {
   advance = 1,       ///< flush, close, count exchanges: whatever the state asks for
   redeliver = 2,     ///< resumed: input that was kept, or waits in the kernel
   tell_writable = 4,  ///< the output queue fell below the low watermark
+  tell_flushed = 8,   ///< the output queue is empty, and that is waited for
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12 bytes in
@@ -66,6 +67,7 @@ struct slot final : connection {
   close_method planned = close_method::graceful;
   close_method done = close_method::graceful;
   phase ended_in = phase::idle;
+  std::uint16_t looked_in = 0;       // the turn of the last receive, low half
   std::uint8_t work = 0;             // pending_work bits
   std::uint8_t poll_backoff = 0;     // settling: log2 of the next wait in ms
 
@@ -85,8 +87,9 @@ struct slot final : connection {
   bool announced : 1 = false;
   bool lingered : 1 = false;
   bool linger : 1 = false;           // more input may come: the lingering form
-  bool peer_fin_unhandled : 1 = false;  // close once nothing is owed
+  bool close_when_answered : 1 = false;  // the peer's FIN came and nobody minds
   bool flush_awaited : 1 = false;    // tell the handler when the queue is empty
+  bool more_input : 1 = false;       // the last receive filled the buffer
   bool opened : 1 = false;           // on_open ran: on_close is due
 
   std::uint64_t generation() const noexcept {

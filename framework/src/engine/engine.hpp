@@ -5,9 +5,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
-#include <system_error>
+#include <utility>
 
 #include <dwell/connection/bytes.hpp>
 #include <dwell/net/endpoint.hpp>
@@ -16,6 +17,10 @@
 #include "deadline/tick.hpp"
 #include "net/listener.hpp"
 #include "net/socket_address.hpp"
+
+namespace asio {
+class io_context;
+}
 
 namespace dwell {
 
@@ -31,8 +36,9 @@ struct stream {
   bool corked = false;
   bool no_time_wait = false;
   bool is_tcp = true;
-  /// The engine's own: what the kernel's set holds for this descriptor.
+  /// The engine's own: what the kernel's set holds for this descriptor, once it is enrolled.
   std::uint8_t registered = 0;
+  bool enrolled = false;
 };
 
 struct received {
@@ -72,17 +78,25 @@ struct accepted {
 /// Whom an engine tells. Called on the loop's thread, never from inside an engine call.
 class engine_events {
  public:
+  /// For every open stream; only to rebuild a broken set.
+  virtual void for_each_stream(void (*call)(engine&, stream&)) = 0;
   /// The stream an event was registered for, or null when it has gone.
   virtual stream* find(std::uint32_t slot, std::uint32_t generation) noexcept = 0;
-  /// Takes a new connection over; null when it was not let in (the descriptor is then released already).
-  virtual stream* on_accept(const accepted& fresh) = 0;
+  /// Before anything else of a turn, the clock freshly stamped.
+  virtual void on_turn_begin() = 0;
+  /// Asked before each accept: whether one more connection may come in. A yes that no connection follows is
+  /// taken back with unreserve().
+  virtual bool reserve() = 0;
+  virtual void unreserve() = 0;
+  /// A connection that was reserved for, after the whole batch was accepted: serve it, then enroll it.
+  virtual void on_accept(const accepted& fresh) = 0;
   /// accept4 failed with an error that will last (EMFILE, ENFILE, ENOBUFS, ENOMEM).
   virtual void on_accept_failed(int error) = 0;
   virtual void on_received(stream& from, const received& input) = 0;
   virtual void on_writable(stream& to) = 0;
   /// HUP or ERR on a stream that wants no input; it has left the set.
   virtual void on_hangup(stream& from) = 0;
-  /// The armed time has come. `gap`: how long the loop did not run before this, when that was too long.
+  /// The armed time has come. After a stall of over 100 ms, all I/O that was ready has been told first.
   virtual void on_time() = 0;
   /// After wake().
   virtual void on_wake() = 0;
@@ -116,14 +130,22 @@ class engine {
   virtual void arm(std::uint64_t due) = 0;
   /// Calls on_wake() soon. From any thread.
   virtual void wake() noexcept = 0;
+  /// The Asio loop that carries this engine; null in simulation.
+  virtual asio::io_context* host() noexcept { return nullptr; }
 
   /// Opens a listener whose connections come with `service`. Throws std::system_error.
   virtual endpoint listen(std::uint32_t service, const listener_options& options) = 0;
   virtual void set_accepting(bool on) = 0;
   virtual void close_listeners() = 0;
 
-  /// Makes sure that what the stream wants is watched. What it no longer wants is dropped when it next
-  /// comes anyway. False: the kernel refused (ENOSPC, ENOMEM).
+  /// From now on the stream is watched. Before, watch() does nothing: a connection that ends in its first exchange
+  /// never enters the kernel's set. False: the kernel refused (ENOSPC, ENOMEM).
+  bool enroll(stream& what) noexcept {
+    what.enrolled = true;
+    return watch(what);
+  }
+  /// Makes sure that what an enrolled stream wants is watched. Input it no longer wants is dropped when it
+  /// next comes anyway, so that a short pause costs nothing. False as enroll().
   virtual bool watch(stream& what) noexcept = 0;
   /// One recv into the input buffer.
   virtual received receive(stream& from) noexcept = 0;
@@ -131,13 +153,22 @@ class engine {
   /// Holds back a partial segment, so that the last bytes and our FIN share one.
   virtual void cork(stream& what) noexcept = 0;
   virtual void shutdown_send(stream& what) noexcept = 0;
-  /// Bytes sent that the peer's kernel has not acknowledged (SIOCOUTQ), our FIN not counted.
+  /// Bytes sent that the peer's kernel has not acknowledged (SIOCOUTQ); our FIN counts as one.
   virtual std::uint32_t unacknowledged(const stream& what) noexcept = 0;
   virtual std::optional<tcp_facts> facts(const stream& what) noexcept = 0;
   virtual endpoint local_endpoint(const stream& what) const = 0;
   virtual void release(stream& what, dwell::release how) noexcept = 0;
   /// Whether TCP_LINGER2 = -1 works here; asked once.
   virtual bool can_avoid_time_wait() const noexcept = 0;
+
+  /// Makes a late use of delivered bytes visible in debug builds: they are not the handler's any more.
+  void spoil([[maybe_unused]] bytes delivered) noexcept {
+#ifndef NDEBUG
+    if (delivered.data() == input_buffer_) {
+      std::memset(input_buffer_, 0xDB, delivered.size());
+    }
+#endif
+  }
 
   /// Hands the input buffer to the caller (input_buffer_size bytes of the loop's pool) and takes another: whoever
   /// needs received bytes beyond the callback keeps them without a copy. Throws std::bad_alloc.

@@ -27,6 +27,7 @@ class connection_handler {
   virtual void on_flushed(connection& peer, void* session) const = 0;
   /// False: nobody waits for it, so the connection may close.
   virtual bool on_peer_closed(connection& peer, void* session) const = 0;
+  virtual void on_deadline(connection& peer, void* session, close_reason why) const = 0;
   /// False: a suspended frame still uses the connection; its slot is kept until that has ended.
   virtual bool on_close(connection& peer, void* session, const close_record& record) const = 0;
   virtual bool announces_close() const noexcept { return false; }
@@ -62,6 +63,9 @@ class callback_handler final : public connection_handler {
     with(session, [&](Session& self) { calls_.on_peer_closed(peer, self); });
     return true;
   }
+  void on_deadline(connection& peer, void* session, close_reason why) const override {
+    if (calls_.on_deadline) with(session, [&](Session& self) { calls_.on_deadline(peer, self, why); });
+  }
   bool on_close(connection& peer, void* session, const close_record& record) const override {
     if (calls_.on_close) with(session, [&](Session& self) { calls_.on_close(peer, self, record); });
     return true;
@@ -80,6 +84,33 @@ class callback_handler final : public connection_handler {
     }
   }
   callbacks<Session> calls_;
+};
+
+/// A coroutine as the loop sees it. Its session knows the suspended coroutine and what it waits
+/// for.
+class coroutine_handler : public connection_handler {
+ public:
+  virtual task<> start(connection& peer) const = 0;
+
+  std::size_t session_size() const noexcept final;
+  void create_session(void* where) const final;
+  void destroy_session(void* session) const noexcept final;
+  bool on_open(connection& peer, void* session) const final;
+  std::size_t on_data(connection& peer, void* session, bytes data) const final;
+  void on_writable(connection& peer, void* session) const final;
+  void on_flushed(connection& peer, void* session) const final;
+  bool on_peer_closed(connection& peer, void* session) const final;
+  bool on_close(connection& peer, void* session, const close_record& record) const final;
+};
+
+template <class F>
+class function_coroutine_handler final : public coroutine_handler {
+ public:
+  explicit function_coroutine_handler(F function) : function_{std::move(function)} {}
+  task<> start(connection& peer) const override { return function_(peer); }
+
+ private:
+  F function_;
 };
 
 /// What a service does with its connections: `callbacks<Session>`, or a coroutine

@@ -67,8 +67,8 @@ struct service_options {
 
 /// What to do with a new connection when `server_options::connections` are open.
 enum class when_full : std::uint8_t {
-  /// Close the longest idle of 64 sampled idle connections as `overload`, by close_plan::idle's procedure (its
-  /// input queue is looked at first); when none is idle, pause accepting.
+  /// Close the longest idle of 64 sampled connections as `overload`, unless bytes have just come from it; when
+  /// none is idle, as pause_accept.
   evict_idle,
   /// Leave new connections in the accept queue until one closes: they wait instead of failing.
   pause_accept,
