@@ -10,5 +10,6 @@
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/socket_options.hpp>
+#include <dwell/connection/options.hpp>
 #include <dwell/server/options.hpp>
 #include <dwell/server/server.hpp>

@@ -47,7 +47,7 @@ void loop::on_accept(const accepted& fresh) {
     counters_.refused.add();
     return;
   }
-  loop* const to = owner_->deal(*this);
+  loop* const to = owner_->deal(*this, *services_[fresh.service]->of);
   if (to == nullptr || to == this) return adopt(fresh);
   to->mail()->order([fresh](loop& other) { other.adopt(fresh); });
 }

@@ -34,7 +34,7 @@ class loop_owner {
   /// Nobody is let in until a slot is free.
   virtual void wait_for_room() noexcept = 0;
   /// Where an accepted connection goes; null: to the loop that accepted it.
-  virtual loop* deal(loop& from) noexcept = 0;
+  virtual loop* deal(loop& from, const service& what) noexcept = 0;
   /// Accepting hit a limit that will last: pauses it on all loops for a moment.
   virtual void pause_accepting() noexcept = 0;
   virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
@@ -120,7 +120,7 @@ class loop final : public engine_events {
   void drain();
   void abort_all();
   bool empty() const noexcept { return slots_.size() == 0; }
-  /// Called once nothing is left after drain().
+  /// Calls once, at the end of a turn, when no slot is used any more.
   void when_empty(std::function<void()> call) { when_empty_ = std::move(call); }
   /// Destroys what is left, suspended handlers included. The engine must not run any more.
   void destroy_all() noexcept;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <dwell/connection/connection.hpp>
-#include <dwell/connection/unique_function.hpp>
+#include <dwell/base/unique_function.hpp>
 
 namespace dwell {
 

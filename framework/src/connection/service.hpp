@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include <dwell/connection/handler.hpp>
-#include <dwell/server/options.hpp>
+#include <dwell/connection/options.hpp>
 
 namespace dwell {
 

@@ -33,7 +33,7 @@ struct slot final : connection {
       : service{&hosted},
         opened_at{now},
         peer{from},
-        clock{phase::idle, tick{static_cast<std::uint32_t>(now)}},
+        clock{dwell::phase::idle, tick{static_cast<std::uint32_t>(now)}},
         last_activity{tick{static_cast<std::uint32_t>(now)}},
         generation_high{static_cast<std::uint32_t>(number >> 32U)} {
     io.generation = static_cast<std::uint32_t>(number);
@@ -66,7 +66,7 @@ struct slot final : connection {
   close_reason why = close_reason::finished;  // valid once decided
   close_method planned = close_method::graceful;
   close_method done = close_method::graceful;
-  phase ended_in = phase::idle;
+  dwell::phase ended_in = dwell::phase::idle;
   std::uint16_t looked_in = 0;       // the turn of the last receive, low half
   std::uint8_t work = 0;             // pending_work bits
   std::uint8_t poll_backoff = 0;     // settling: log2 of the next wait in ms

@@ -10,7 +10,7 @@
 #include <span>
 #include <utility>
 
-#include <dwell/connection/bytes.hpp>
+#include <dwell/base/bytes.hpp>
 #include <dwell/net/endpoint.hpp>
 
 #include "base/block_pool.hpp"
@@ -62,6 +62,8 @@ enum class release : std::uint8_t {
   fin_without_time_wait,  ///< TCP_LINGER2 = -1, then close()
   reset,                  ///< SO_LINGER of 0, then close(): RST
 };
+
+class engine;
 
 /// What TCP_INFO says.
 struct tcp_facts {

@@ -9,9 +9,9 @@
 
 #include <dwell/closing/close_plan.hpp>
 #include <dwell/closing/close_reason.hpp>
-#include <dwell/connection/bytes.hpp>
+#include <dwell/base/bytes.hpp>
 #include <dwell/connection/connection_id.hpp>
-#include <dwell/connection/unique_function.hpp>
+#include <dwell/base/unique_function.hpp>
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/net/endpoint.hpp>
 

@@ -76,7 +76,7 @@ bool poller::mute(stream& what, std::uint32_t events) noexcept {
 }
 
 void poller::watch_listener(int descriptor, std::uint32_t index, bool on) noexcept {
-  const std::uint32_t events = on ? EPOLLIN : 0;
+  const std::uint32_t events = on ? std::uint32_t{EPOLLIN} : 0;
   if (!control(EPOLL_CTL_MOD, descriptor, events, listener_slot, index)) {
     control(EPOLL_CTL_ADD, descriptor, events, listener_slot, index);
   }

@@ -30,7 +30,6 @@ class bytes {
   constexpr const std::byte* end() const noexcept { return data_ + size_; }
 
   constexpr explicit operator bool() const noexcept { return data_ != nullptr; }
-  constexpr operator std::span<const std::byte>() const noexcept { return {data_, size_}; }
   std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
 
   constexpr bytes first(std::size_t count) const noexcept { return {data_, count}; }
@@ -44,3 +43,6 @@ class bytes {
 };
 
 }  // namespace dwell
+
+template <>
+inline constexpr bool std::ranges::enable_borrowed_range<dwell::bytes> = true;
