@@ -63,7 +63,9 @@ void byte_queue::consume(std::size_t count) noexcept {
 }
 
 void byte_queue::clear() noexcept {
-  if (head_ != nullptr) give_chain(*head_->pool, std::exchange(head_, nullptr));
+  if (head_ == nullptr) return;
+  segment* const first = std::exchange(head_, nullptr);
+  give_chain(*first->pool, first);
 }
 
 byte_queue::segment* byte_queue::make_segment(block_pool& pool, std::size_t wanted) {
