@@ -6,6 +6,8 @@
 #include <dwell/connection/callbacks.hpp>
 #include <dwell/connection/connection.hpp>
 #include <dwell/connection/handler.hpp>
+#include <dwell/connection/offload.hpp>
+#include <dwell/connection/sleep_for.hpp>
 #include <dwell/connection/task.hpp>
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/net/endpoint.hpp>

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connection/after_timer.hpp"
+#include "deadline/validate.hpp"
 
 namespace dwell {
 namespace {

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <dwell/connection/suspension.hpp>
+
 #include "base/block_pool.hpp"
 #include "base/counters.hpp"
 #include "base/slab.hpp"
@@ -20,6 +22,7 @@
 
 namespace dwell {
 
+class offload_job;
 class server;
 
 /// What the loops of one server ask of it. Called from every loop's thread.
@@ -40,19 +43,12 @@ class loop_owner {
   virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
   virtual void log_failure(const slot& which, const char* what) noexcept = 0;
   virtual void log_accept_failed(int error) noexcept = 0;
+  /// Calls job.run_and_resume() on another thread. Throws when it cannot.
+  virtual void run_off_loop(offload_job& job) = 0;
   virtual server& facade() noexcept = 0;
 
  protected:
   ~loop_owner() = default;
-};
-
-/// Something that waits for a moment on a loop's wheel. Owned by whoever starts it.
-class timer_target {
- public:
-  virtual void fire() = 0;
-
- protected:
-  ~timer_target() = default;
 };
 
 /// The connections of one thread: what the engine tells is turned into handler calls, deadlines are kept, and

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
@@ -172,6 +173,11 @@ class engine {
 #endif
   }
 
+  /// Whether `data` lies in the input buffer, and so goes with it.
+  bool holds(bytes data) const noexcept {
+    return !std::less<>{}(data.data(), input_buffer_) &&
+           std::less<>{}(data.data(), input_buffer_ + input_buffer_size);
+  }
   /// Hands the input buffer to the caller (input_buffer_size bytes of the loop's pool) and takes another: whoever
   /// needs received bytes beyond the callback keeps them without a copy. Throws std::bad_alloc.
   std::byte* take_input_buffer() {

@@ -1,6 +1,7 @@
 #include "server/core.hpp"
 
 #include <algorithm>
+#include <dwell/connection/offload.hpp>
 #include <asio/post.hpp>
 #include <csignal>
 #include <stdexcept>
@@ -83,6 +84,10 @@ server_core::~server_core() {
   if (!embedded_ && stage_ != stage::made) {
     stop();
     join_threads();
+  }
+  if (workers_ != nullptr) {  // what they run refers to coroutine frames
+    workers_->stop();
+    workers_->join();
   }
   for (const auto& host : hosts_) host->connections->destroy_all();
   signals_.reset();
@@ -233,6 +238,14 @@ void server_core::join_threads() {
   for (const auto& host : hosts_) {
     if (host->thread.joinable()) host->thread.join();
   }
+}
+
+void server_core::run_off_loop(offload_job& job) {
+  std::call_once(workers_started_, [this] {
+    const no_signals scope;
+    workers_ = std::make_unique<asio::thread_pool>(static_cast<std::size_t>(options_.workers));
+  });
+  asio::post(*workers_, [&job] { job.run_and_resume(); });
 }
 
 // ── reaching connections ────────────────────────────────────────────────────────────────────────────

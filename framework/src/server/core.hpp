@@ -6,6 +6,7 @@
 
 #include <array>
 #include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -74,6 +75,7 @@ class server_core final : public loop_owner {
   void log_close(const slot& which, const close_record& record) noexcept override;
   void log_failure(const slot& which, const char* what) noexcept override;
   void log_accept_failed(int error) noexcept override;
+  void run_off_loop(offload_job& job) override;
   server& facade() noexcept override { return *facade_; }
 
  private:
@@ -98,6 +100,8 @@ class server_core final : public loop_owner {
   std::vector<std::unique_ptr<service>> services_;
   std::vector<std::unique_ptr<loop_host>> hosts_;
   std::unique_ptr<process_signals> signals_;
+  std::unique_ptr<asio::thread_pool> workers_;
+  std::once_flag workers_started_;
   std::uint64_t limit_;
   std::atomic<std::uint64_t> admitted_{0};
   std::atomic<bool> waiting_for_room_{false};

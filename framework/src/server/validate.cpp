@@ -45,6 +45,8 @@ void validate(const server_options& options) {
   require(options.threads >= 0 && options.threads <= 1024,
           "threads = " + std::to_string(options.threads) + ": use 0 (one per CPU) to 1024");
   require(options.connections >= 1, "connections = 0: use at least 1, or dwell::unlimited");
+  require(options.workers >= 1 && options.workers <= 1024,
+          "workers = " + std::to_string(options.workers) + ": use 1 to 1024");
   require(options.mailbox >= 1, "mailbox = 0: use at least 1");
   require(options.drain.deadline == off ||
               (options.drain.deadline >= duration{0} && options.drain.deadline <= longest_deadline),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -20,16 +21,21 @@ namespace dwell {
 class connection;
 class server;
 class mailbox;
+class task_promise_base;
 
 /// Awaited: bytes from the peer. See connection::read().
 class [[nodiscard]] read_operation {
  public:
   explicit read_operation(connection& peer) noexcept : peer_{&peer} {}
   bool await_ready() noexcept;
-  void await_suspend(std::coroutine_handle<> reader) noexcept;
+  template <std::derived_from<task_promise_base> Promise>
+  void await_suspend(std::coroutine_handle<Promise> reader) noexcept {
+    suspend(reader);
+  }
   bytes await_resume() noexcept;
 
  private:
+  void suspend(std::coroutine_handle<> reader) noexcept;
   connection* peer_;
 };
 
@@ -39,10 +45,14 @@ class [[nodiscard]] write_operation {
   enum class until : std::uint8_t { below_high_watermark, flushed };
   write_operation(connection& peer, until goal) noexcept : peer_{&peer}, goal_{goal} {}
   bool await_ready() noexcept;
-  void await_suspend(std::coroutine_handle<> writer) noexcept;
+  template <std::derived_from<task_promise_base> Promise>
+  void await_suspend(std::coroutine_handle<Promise> writer) noexcept {
+    suspend(writer);
+  }
   bool await_resume() noexcept;
 
  private:
+  void suspend(std::coroutine_handle<> writer) noexcept;
   connection* peer_;
   until goal_;
 };

@@ -100,6 +100,7 @@ class coroutine_handler : public connection_handler {
   void on_writable(connection& peer, void* session) const final;
   void on_flushed(connection& peer, void* session) const final;
   bool on_peer_closed(connection& peer, void* session) const final;
+  void on_deadline(connection& peer, void* session, close_reason why) const final;
   bool on_close(connection& peer, void* session, const close_record& record) const final;
 };
 

@@ -31,6 +31,8 @@ struct server_options {
   drain_options drain{};
   /// Functions posted to one loop and not yet run; at least 1. Beyond it server::post says false.
   std::size_t mailbox = 65'536;
+  /// Threads that run what dwell::offload is given, 1 to 1,024; started on first use.
+  int workers = 4;
   /// Null: an own asynchronous logger to standard error. spdlog's registry is never touched.
   std::shared_ptr<spdlog::logger> logger{};
 };
