@@ -140,6 +140,7 @@ std::ptrdiff_t network::send(tcp_connection& c, side at, std::span<const iovec> 
 }
 
 void network::shutdown_send(tcp_connection& c, side at) {
+  if (c[at].fin_queued) return;
   queue_fin(c, at);
   notify(c, at);  // both sides shut: HUP
 }
