@@ -41,16 +41,15 @@ class slab {
   std::pair<std::uint32_t, T&> emplace(Arguments&&... arguments) {
     const std::uint32_t index = take_slot();
     slot& where = slot_at(index);
-    T* made;
     try {
-      made = std::construct_at(&where.value, std::forward<Arguments>(arguments)...);
+      std::construct_at(&where.value, std::forward<Arguments>(arguments)...);
     } catch (...) {
       give_slot(index);
       throw;
     }
     chunks_[index / chunk_size].live |= bit(index);
     ++size_;
-    return {index, *made};
+    return {index, where.value};
   }
 
   /// Destroys a live object. Its slot is the next to be used.
@@ -104,7 +103,8 @@ class slab {
   static constexpr std::uint32_t none = 0xffff'ffff;
 
   union slot {
-    slot() noexcept {}
+    slot() noexcept : next_free{none} {}
+    // NOLINTNEXTLINE(modernize-use-equals-default): that is deleted when T has a destructor
     ~slot() {}
     T value;
     std::uint32_t next_free;

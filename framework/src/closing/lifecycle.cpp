@@ -111,10 +111,16 @@ std::string_view to_string(lifecycle_state which) noexcept {
 }
 
 std::string_view to_string(lifecycle_event which) noexcept {
-  constexpr std::string_view names[lifecycle_event_count] = {
-      "peer_fin",          "peer_lost",         "half_close",        "close",
-      "abort",             "flushed_direct",    "flushed_unsettled", "flushed_lingering",
-      "flushed_announced", "deadline"};
+  constexpr std::string_view names[lifecycle_event_count] = {"peer_fin",
+                                                             "peer_lost",
+                                                             "half_close",
+                                                             "close",
+                                                             "abort",
+                                                             "flushed_direct",
+                                                             "flushed_unsettled",
+                                                             "flushed_lingering",
+                                                             "flushed_announced",
+                                                             "deadline"};
   return names[at(which)];
 }
 

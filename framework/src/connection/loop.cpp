@@ -1,9 +1,9 @@
 #include "connection/loop.hpp"
 
-#include <algorithm>
-
 #include "connection/after_timer.hpp"
 #include "deadline/validate.hpp"
+
+#include <algorithm>
 
 namespace dwell {
 namespace {
@@ -62,7 +62,8 @@ std::uint32_t loop::visit(std::uint32_t from, std::uint32_t slots,
   });
 }
 
-// ── running user code ───────────────────────────────────────────────────────────────────────────────
+// ── running user code
+// ───────────────────────────────────────────────────────────────────────────────
 
 void loop::enter(slot& c) noexcept {
   outer_ = current_loop;
@@ -120,7 +121,8 @@ void loop::do_marked() {
   }
 }
 
-// ── engine_events ───────────────────────────────────────────────────────────────────────────────────
+// ── engine_events
+// ───────────────────────────────────────────────────────────────────────────────────
 
 void loop::on_turn_begin() {
   ++turn_;
@@ -153,7 +155,8 @@ void loop::on_time() {
 
 void loop::on_writable(stream& to) { advance(of(to)); }
 
-/// Nobody reads, so nobody would notice: remembered for when somebody asks for input. A send finds out at once.
+/// Nobody reads, so nobody would notice: remembered for when somebody asks for input. A send finds
+/// out at once.
 void loop::on_hangup(stream& from) {
   slot& c = of(from);
   c.peer_gone = true;
@@ -172,7 +175,8 @@ void loop::on_turn_end() {
   if (when_empty_ && slots_.size() == 0) std::exchange(when_empty_, nullptr)();
 }
 
-// ── timers of handlers ──────────────────────────────────────────────────────────────────────────────
+// ── timers of handlers
+// ──────────────────────────────────────────────────────────────────────────────
 
 std::uint32_t loop::start_timer(duration delay, timer_target& whom) {
   const auto [index, made] = timers_.emplace(timer{&whom});

@@ -1,14 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <exception>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <span>
-#include <utility>
-#include <vector>
-
 #include <dwell/connection/suspension.hpp>
 
 #include "base/block_pool.hpp"
@@ -19,6 +10,15 @@
 #include "connection/slot.hpp"
 #include "deadline/reaper.hpp"
 #include "engine/engine.hpp"
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace dwell {
 
@@ -51,12 +51,12 @@ class loop_owner {
   ~loop_owner() = default;
 };
 
-/// The connections of one thread: what the engine tells is turned into handler calls, deadlines are kept, and
-/// every connection is led to its end. Single-threaded; other threads use mail().
+/// The connections of one thread: what the engine tells is turned into handler calls, deadlines are
+/// kept, and every connection is led to its end. Single-threaded; other threads use mail().
 class loop final : public engine_events {
  public:
-  loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner, std::size_t mailbox_capacity,
-       when_full policy);
+  loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
+       std::size_t mailbox_capacity, when_full policy);
   ~loop();
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;
@@ -75,9 +75,7 @@ class loop final : public engine_events {
 
   void host(const service& what);
   slot* find(connection_id id) noexcept;
-  connection_id id_of(const slot& c) const noexcept {
-    return {c.generation(), c.io.slot, index_};
-  }
+  connection_id id_of(const slot& c) const noexcept { return {c.generation(), c.io.slot, index_}; }
   std::uint32_t visit(std::uint32_t from, std::uint32_t slots,
                       const std::function<void(connection&)>& call);
 
@@ -246,8 +244,8 @@ class loop final : public engine_events {
   std::uint32_t dirty_head_;
   std::uint32_t dirty_tail_;
   std::uint16_t turn_ = 0;
-  slot* active_ = nullptr;     // whose handler runs
-  slot* gatherer_ = nullptr;   // whose output is gathered: active, or just left
+  slot* active_ = nullptr;    // whose handler runs
+  slot* gatherer_ = nullptr;  // whose output is gathered: active, or just left
   std::byte* gather_;
   std::size_t gathered_ = 0;
   accept_timer accept_again_{*this};

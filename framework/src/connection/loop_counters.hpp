@@ -1,11 +1,11 @@
 #pragma once
 
-#include <array>
-
 #include <dwell/closing/close_reason.hpp>
 #include <dwell/closing/close_record.hpp>
 
 #include "base/counters.hpp"
+
+#include <array>
 
 namespace dwell {
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <cstdint>
-
 #include <dwell/connection/handler.hpp>
 #include <dwell/connection/options.hpp>
+
+#include <cstdint>
 
 namespace dwell {
 
@@ -14,7 +14,8 @@ struct service {
   std::uint32_t index;
   service_options options;
   handler what;
-  /// What the listener's connections inherit (listener_options), so that a close need not ask for it.
+  /// What the listener's connections inherit (listener_options), so that a close need not ask for
+  /// it.
   bool corked = false;
   bool no_time_wait = false;
   std::uint64_t exchanges = unlimited;  ///< 1 in short mode

@@ -1,13 +1,12 @@
-#include <dwell/connection/suspension.hpp>
-
-#include <cassert>
-#include <utility>
-
 #include <dwell/connection/offload.hpp>
 #include <dwell/connection/sleep_for.hpp>
+#include <dwell/connection/suspension.hpp>
 
 #include "connection/coroutine_session.hpp"
 #include "connection/loop.hpp"
+
+#include <cassert>
+#include <utility>
 
 namespace dwell {
 
@@ -60,7 +59,8 @@ void suspension::unlink() noexcept {
   link_ = nullptr;
 }
 
-// ── sleep_for ───────────────────────────────────────────────────────────────────────────────────────
+// ── sleep_for
+// ───────────────────────────────────────────────────────────────────────────────────────
 
 sleep_operation::~sleep_operation() {
   if (suspended()) host().cancel_timer(timer_);
@@ -81,14 +81,16 @@ void sleep_operation::fire() {
   resume();
 }
 
-/// What is slept anew after that takes its time, so that a loop that does not look cannot hold up the others.
+/// What is slept anew after that takes its time, so that a loop that does not look cannot hold up
+/// the others.
 void sleep_operation::connection_ended() {
   ended_ = true;
   host().cancel_timer(timer_);
   resume_ended();
 }
 
-// ── offload ─────────────────────────────────────────────────────────────────────────────────────────
+// ── offload
+// ─────────────────────────────────────────────────────────────────────────────────────────
 
 void offload_job::start(std::coroutine_handle<> sleeper) {
   suspend(sleeper);

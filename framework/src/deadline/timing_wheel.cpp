@@ -21,7 +21,7 @@ void timing_wheel::reserve(std::uint32_t count) { nodes_.reserve(std::size_t{cou
 void timing_wheel::grow(std::uint32_t count) {
   const std::size_t wanted = std::size_t{count} + slot_count;
   assert(wanted < unlinked);
-  if (wanted > nodes_.size()) nodes_.resize(wanted, {unlinked, unlinked, tick{}});
+  if (wanted > nodes_.size()) nodes_.resize(wanted);
 }
 
 void timing_wheel::arm(std::uint32_t index, tick due) noexcept {
@@ -81,7 +81,7 @@ std::uint32_t timing_wheel::slot_for(tick due) const noexcept {
 // The slot that comes first. Below the top level, all entries share the higher bytes of the
 // position, so that lower levels come first and nothing lies before the position's own byte. The
 // top level goes round: that is the wrap of the tick.
-std::uint32_t timing_wheel::first_occupied() const noexcept {
+std::uint32_t timing_wheel::find_first() const noexcept {
   if (size_ == 0) return unlinked;
   for (unsigned level = 1; level < levels; ++level) {  // a cascade that ran out of moves
     const unsigned slot = level * slots_per_level + byte_of(position_, level);
@@ -131,6 +131,8 @@ void timing_wheel::link(std::uint32_t id) noexcept {
   nodes_[last].next = id;
   nodes_[slot].previous = id;
   occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+  // The number of a slot says whether it comes first, but not in the top level, which goes round.
+  if (slot < first_ || first_ >= (levels - 1) * slots_per_level) first_ = unknown;
 }
 
 void timing_wheel::unlink(std::uint32_t id) noexcept {
@@ -139,8 +141,10 @@ void timing_wheel::unlink(std::uint32_t id) noexcept {
   nodes_[previous].next = next;
   nodes_[next].previous = previous;
   nodes_[id].next = unlinked;
-  // Only a head that is alone has the same node on both sides.
-  if (next == previous) occupied_[next / 64] &= ~(std::uint64_t{1} << (next % 64));
+  if (next != previous) return;
+  // Only a head that is alone has the same node on both sides: the slot is empty.
+  occupied_[next / 64] &= ~(std::uint64_t{1} << (next % 64));
+  if (next == first_) first_ = unknown;
 }
 
 // Moves what lies in the slot that the position has entered to the levels below.

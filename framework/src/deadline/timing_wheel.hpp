@@ -76,24 +76,29 @@ class timing_wheel {
   std::optional<std::uint32_t> pop(tick now, std::uint32_t& moves) noexcept;
 
  private:
-  // Slots are the heads of circular lists and the first nodes, so that unlinking needs no branch
-  // for the ends, and no knowledge of the slot.
-  struct node {
-    std::uint32_t next;
-    std::uint32_t previous;
-    tick due;
-  };
-
   static constexpr unsigned levels = 4;
   static constexpr unsigned slots_per_level = 256;
   static constexpr unsigned words_per_level = slots_per_level / 64;
   static constexpr std::uint32_t slot_count = levels * slots_per_level;
   static constexpr std::uint32_t unlinked = 0xffff'ffff;
+  static constexpr std::uint32_t unknown = 0xffff'fffe;
   // Differences from the position above this mean "before it".
   static constexpr std::uint32_t furthest_ahead = 0xbfff'ffff;
 
+  // Slots are the heads of circular lists and the first nodes, so that unlinking needs no branch
+  // for the ends, and no knowledge of the slot.
+  struct node {
+    std::uint32_t next = unlinked;
+    std::uint32_t previous = unlinked;
+    tick due;
+  };
+
   std::uint32_t slot_for(tick due) const noexcept;
-  std::uint32_t first_occupied() const noexcept;
+  std::uint32_t first_occupied() const noexcept {
+    if (first_ == unknown) first_ = find_first();
+    return first_;
+  }
+  std::uint32_t find_first() const noexcept;
   std::optional<unsigned> find_occupied(unsigned level, unsigned from) const noexcept;
   tick start_of(std::uint32_t slot) const noexcept;
   bool step_to(tick target, tick now) noexcept;
@@ -105,6 +110,7 @@ class timing_wheel {
   std::array<std::uint64_t, levels * words_per_level> occupied_{};
   tick position_;  // everything due before it has fired
   std::uint32_t size_ = 0;
+  mutable std::uint32_t first_ = unlinked;  // kept between turns, most of which have nothing to do
 };
 
 }  // namespace dwell

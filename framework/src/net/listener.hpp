@@ -1,10 +1,10 @@
 #pragma once
 
-#include <utility>
-
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/socket_options.hpp>
+
+#include <utility>
 
 namespace dwell {
 
@@ -16,8 +16,8 @@ struct listener_options {
   duration user_timeout = off;
   bool cork = false;
   bool no_time_wait = false;
-  /// One of several listeners on the same port (SO_REUSEPORT). `joins`: not the first of them, so that the port
-  /// may be, and must be, taken already.
+  /// One of several listeners on the same port (SO_REUSEPORT). `joins`: not the first of them, so
+  /// that the port may be, and must be, taken already.
   bool shared = false;
   bool joins = false;
 };
@@ -25,8 +25,8 @@ struct listener_options {
 /// Checks every field of `socket`; throws std::invalid_argument naming option and value.
 void validate(const socket_options& socket);
 
-/// A non-blocking, close-on-exec listening socket and the endpoint it got. Throws std::system_error that names the
-/// endpoint or the option with its value, and the fix where there is one.
+/// A non-blocking, close-on-exec listening socket and the endpoint it got. Throws std::system_error
+/// that names the endpoint or the option with its value, and the fix where there is one.
 std::pair<int, endpoint> open_listener(const listener_options& options);
 
 }  // namespace dwell

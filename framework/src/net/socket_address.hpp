@@ -1,11 +1,10 @@
 #pragma once
 
-#include <sys/socket.h>
+#include <dwell/net/endpoint.hpp>
 
 #include <array>
 #include <cstdint>
-
-#include <dwell/net/endpoint.hpp>
+#include <sys/socket.h>
 
 namespace dwell {
 

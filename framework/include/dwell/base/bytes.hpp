@@ -9,7 +9,8 @@ namespace dwell {
 
 /// A view of bytes that somebody else owns. Made from and read as std::string_view or
 /// std::span<const std::byte>. Tests false only when it stands for "no more bytes will come";
-/// an empty message tests true. Who owns the bytes, and for how long, is said where one is handed out.
+/// an empty message tests true. Who owns the bytes, and for how long, is said where one is handed
+/// out.
 class bytes {
  public:
   constexpr bytes() noexcept = default;
@@ -19,9 +20,9 @@ class bytes {
       : bytes{reinterpret_cast<const std::byte*>(text.data()), text.size()} {}
   bytes(const char* text) noexcept : bytes{std::string_view{text}} {}
   template <class Text>
-    requires std::convertible_to<const Text&, std::string_view> &&
-             (!std::convertible_to<const Text&, const char*>)
-  bytes(const Text& text) noexcept : bytes{std::string_view{text}} {}
+  requires std::convertible_to<const Text&, std::string_view> &&
+      (!std::convertible_to<const Text&, const char*>)bytes(const Text& text) noexcept
+      : bytes{std::string_view{text}} {}
 
   constexpr const std::byte* data() const noexcept { return data_; }
   constexpr std::size_t size() const noexcept { return size_; }

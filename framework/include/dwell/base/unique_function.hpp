@@ -18,9 +18,9 @@ class unique_function<R(Args...)> {
  public:
   unique_function() noexcept = default;
   template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, unique_function> &&
-             std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
-  unique_function(F&& f) : target_{std::make_unique<holder<std::decay_t<F>>>(std::forward<F>(f))} {}
+  requires(!std::same_as<std::remove_cvref_t<F>, unique_function> &&
+           std::is_invocable_r_v<R, std::decay_t<F>&, Args...>) unique_function(F&& f)
+      : target_{std::make_unique<holder<std::decay_t<F>>>(std::forward<F>(f))} {}
 
   R operator()(Args... args) { return target_->call(std::forward<Args>(args)...); }
   explicit operator bool() const noexcept { return target_ != nullptr; }

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <dwell/closing/close_reason.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-
-#include <dwell/closing/close_reason.hpp>
 
 namespace dwell {
 
@@ -37,7 +37,8 @@ constexpr std::string_view to_string(close_method method) noexcept {
 struct close_plan {
   /// finished. The client of a server that closes first keeps its ports.
   close_method finished = close_method::graceful;
-  /// idle_timeout and lifetime. `peer_first` is refused at construction unless the handler announces.
+  /// idle_timeout and lifetime. `peer_first` is refused at construction unless the handler
+  /// announces.
   close_method idle = close_method::graceful;
   /// handshake_timeout, read_timeout, handle_timeout. The peer learns of an orderly end.
   close_method slow = close_method::graceful;

@@ -1,19 +1,19 @@
 #pragma once
 
+#include <dwell/closing/close_plan.hpp>
+#include <dwell/closing/close_reason.hpp>
+#include <dwell/deadline/deadlines.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
-#include <dwell/closing/close_plan.hpp>
-#include <dwell/closing/close_reason.hpp>
-#include <dwell/deadline/deadlines.hpp>
-
 namespace dwell {
 
-/// Who sent the first FIN or RST, as far as this end could see: two FINs that cross on the wire look
-/// from here as if each end had been first.
+/// Who sent the first FIN or RST, as far as this end could see: two FINs that cross on the wire
+/// look from here as if each end had been first.
 enum class first_closer : std::uint8_t { here, peer };
 
 /// Where the connection's TIME_WAIT is.
@@ -27,7 +27,8 @@ enum class time_wait : std::uint8_t {
 
 /// What a time_wait claim rests on.
 enum class certainty : std::uint8_t {
-  expected,  ///< follows from the calls made; the wire may have decided otherwise after the descriptor was released
+  expected,  ///< follows from the calls made; the wire may have decided otherwise after the
+             ///< descriptor was released
   observed,  ///< the socket's state was seen to say so
 };
 

@@ -8,8 +8,8 @@
 
 namespace dwell {
 
-/// Names one connection for as long as the process lives: ids are never reused. A value; what to keep
-/// where a `connection&` would not stay valid. Prints as "loop.slot.generation".
+/// Names one connection for as long as the process lives: ids are never reused. A value; what to
+/// keep where a `connection&` would not stay valid. Prints as "loop.slot.generation".
 struct connection_id {
   std::uint64_t generation = 0;  ///< 0: no connection
   std::uint32_t slot = 0;

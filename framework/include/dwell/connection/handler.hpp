@@ -1,5 +1,9 @@
 #pragma once
 
+#include <dwell/connection/callbacks.hpp>
+#include <dwell/connection/connection.hpp>
+#include <dwell/connection/task.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -7,14 +11,11 @@
 #include <type_traits>
 #include <utility>
 
-#include <dwell/connection/callbacks.hpp>
-#include <dwell/connection/connection.hpp>
-#include <dwell/connection/task.hpp>
-
 namespace dwell {
 
-/// What a loop calls: callbacks and coroutines both look like this to it. Implemented by Dwell; users make a
-/// dwell::handler. Called as const, from every loop, with a session of its own per connection.
+/// What a loop calls: callbacks and coroutines both look like this to it. Implemented by Dwell;
+/// users make a dwell::handler. Called as const, from every loop, with a session of its own per
+/// connection.
 class connection_handler {
  public:
   virtual ~connection_handler() = default;
@@ -48,7 +49,8 @@ class callback_handler final : public connection_handler {
     if (session != nullptr) static_cast<Session*>(session)->~Session();
   }
   bool on_open(connection& peer, void* session) const override {
-    return !calls_.on_open || with(session, [&](Session& self) { return calls_.on_open(peer, self); });
+    return !calls_.on_open ||
+           with(session, [&](Session& self) { return calls_.on_open(peer, self); });
   }
   std::size_t on_data(connection& peer, void* session, bytes data) const override {
     if (!calls_.on_data) return data.size();
@@ -64,7 +66,8 @@ class callback_handler final : public connection_handler {
     return true;
   }
   void on_deadline(connection& peer, void* session, close_reason why) const override {
-    if (calls_.on_deadline) with(session, [&](Session& self) { calls_.on_deadline(peer, self, why); });
+    if (calls_.on_deadline)
+      with(session, [&](Session& self) { calls_.on_deadline(peer, self, why); });
   }
   bool on_close(connection& peer, void* session, const close_record& record) const override {
     if (calls_.on_close) with(session, [&](Session& self) { calls_.on_close(peer, self, record); });
@@ -115,7 +118,8 @@ class function_coroutine_handler final : public coroutine_handler {
 };
 
 /// What a service does with its connections: `callbacks<Session>`, or a coroutine
-/// `dwell::task<> f(dwell::connection&)`. The server keeps one and calls it as const from every loop.
+/// `dwell::task<> f(dwell::connection&)`. The server keeps one and calls it as const from every
+/// loop.
 class handler {
  public:
   template <class Session>
@@ -123,8 +127,7 @@ class handler {
       : target_{std::make_shared<callback_handler<Session>>(std::move(calls))} {}
 
   template <class F>
-    requires(!std::derived_from<std::remove_cvref_t<F>, handler>)
-  handler(F f) {
+  requires(!std::derived_from<std::remove_cvref_t<F>, handler>) handler(F f) {
     static_assert(std::is_invocable_r_v<task<>, const F&, connection&>,
                   "dwell: a handler is dwell::callbacks<Session> or a coroutine "
                   "dwell::task<> f(dwell::connection&), callable as const");

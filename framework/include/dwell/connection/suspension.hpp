@@ -1,8 +1,8 @@
 #pragma once
 
-#include <coroutine>
-
 #include <dwell/connection/task.hpp>
+
+#include <coroutine>
 
 namespace dwell {
 
@@ -18,9 +18,9 @@ class timer_target {
   ~timer_target() = default;
 };
 
-/// What a handler's coroutine waits for other than its peer: a moment, a worker thread, an operation of Asio. The base of
-/// awaiters; lives in the coroutine's frame. The connection knows it, and tells it when it has ended. For
-/// the loop's thread, but for resume_later().
+/// What a handler's coroutine waits for other than its peer: a moment, a worker thread, an
+/// operation of Asio. The base of awaiters; lives in the coroutine's frame. The connection knows
+/// it, and tells it when it has ended. For the loop's thread, but for resume_later().
 class suspension {
  public:
   suspension(const suspension&) = delete;

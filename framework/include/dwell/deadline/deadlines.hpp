@@ -25,18 +25,12 @@ enum class phase : std::uint8_t {
 /// The name as written in the enumeration; "unknown" for a value outside it.
 constexpr std::string_view to_string(phase value) noexcept {
   switch (value) {
-    case phase::handshake:
-      return "handshake";
-    case phase::idle:
-      return "idle";
-    case phase::read:
-      return "read";
-    case phase::handle:
-      return "handle";
-    case phase::write:
-      return "write";
-    case phase::close:
-      return "close";
+    case phase::handshake: return "handshake";
+    case phase::idle: return "idle";
+    case phase::read: return "read";
+    case phase::handle: return "handle";
+    case phase::write: return "write";
+    case phase::close: return "close";
   }
   return "unknown";
 }
@@ -80,18 +74,12 @@ struct deadlines {
   /// The deadline that counts in `which`. `dwell::off` when it is switched off.
   constexpr duration of(phase which) const noexcept {
     switch (which) {
-      case phase::handshake:
-        return handshake;
-      case phase::idle:
-        return idle;
-      case phase::read:
-        return read;
-      case phase::handle:
-        return handle;
-      case phase::write:
-        return write;
-      case phase::close:
-        return close;
+      case phase::handshake: return handshake;
+      case phase::idle: return idle;
+      case phase::read: return read;
+      case phase::handle: return handle;
+      case phase::write: return write;
+      case phase::close: return close;
     }
     return off;
   }

@@ -1,0 +1,19 @@
+#pragma once
+#include "clock.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <string>
+
+// A client that sends more while a large reply to its request is still in flight.
+struct crossing_options {
+  std::string to;
+  std::size_t size = 1'000'000;  // of the request and its reply
+  std::size_t extra = 5;
+  nanoseconds pause = 50 * millisecond;  // between the request and the extra bytes
+  std::size_t tries = 20;
+  nanoseconds timeout = 10 * second;
+};
+
+nlohmann::ordered_json run_crossing(const crossing_options& options);

@@ -1,0 +1,27 @@
+#pragma once
+#include "clock.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+// Exchanges with an echo server: many over each connection (long), or one (short).
+struct load_options {
+  bool one_exchange = false;
+  std::vector<std::string> targets;  // taken in turn by new connections
+  std::size_t connections = 100;     // long: open; short: at most so many in flight
+  double rate = 0;                   // exchanges per second, open loop; 0: closed loop
+  std::size_t request_size = 64;
+  std::size_t reply_size = 0;  // 0: as the request, and its bytes are compared
+  bool client_closes = false;  // short: at the last byte of the reply, else at EOF
+  nanoseconds warmup = second / 2;
+  nanoseconds duration = 3 * second;
+  nanoseconds timeout = 5 * second;  // of one exchange
+  std::uint64_t count = 0;           // stop after so many exchanges, no warm-up; 0: by duration
+  pid_t server = 0;                  // its CPU time is reported too
+};
+
+nlohmann::ordered_json run_load(const load_options& options);

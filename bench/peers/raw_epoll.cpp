@@ -1,0 +1,227 @@
+// The yardstick: an echo server by hand on one level-triggered epoll set, one thread, nothing else.
+//
+// Two phases: accept a batch, then try to serve each new descriptor at once, and only then register
+// the survivors. A connection that is done in its first exchange never enters the set.
+
+#include "peer.hpp"
+
+#include <unordered_map>
+#include <vector>
+
+namespace {
+
+constexpr const char* help =
+    R"(Echo server by hand on one epoll set: what the framework is measured against.
+
+  --listen ADDR:PORT    default 127.0.0.1:0 (any free port); prints "listening on ADDR:PORT"
+  --mode long|short     long: echo until the client's FIN; short: one exchange of --size bytes
+  --size N              bytes of an exchange in short mode (default 64)
+  --close HOW           how a short connection ends after its exchange:
+                          graceful         close() after the last send: FIN with the last bytes
+                          lingering        shutdown(SHUT_WR), read to EOF, close()
+                          client           wait for the client's FIN
+                          abort-after-fin  TCP_LINGER2 = -1, close()
+                          abort            SO_LINGER {1,0}, close()
+
+SIGUSR1 and the end (SIGINT, SIGTERM) print the system calls made, per request, as one JSON line.
+
+Example: raw_epoll --listen 127.0.0.1:7777 --mode short --size 100 --close client
+)";
+
+constexpr std::size_t batch = 128;
+
+struct connection {
+  std::uint64_t echoed = 0;
+  bool registered = false;
+  bool blocked = false;      // output is waiting in `pending_`: watch for EPOLLOUT only
+  bool half_closed = false;  // our FIN has left; reading to EOF
+};
+
+enum call { accept4_, recv_, send_, epoll_wait_, epoll_ctl_, shutdown_, setsockopt_, close_ };
+constexpr std::array call_names = {"accept4",   "recv",     "send",       "epoll_wait",
+                                   "epoll_ctl", "shutdown", "setsockopt", "close"};
+
+enum class ending { graceful, lingering, client, abort_after_fin, abort };
+
+class echo_server {
+ public:
+  echo_server(int listener, bool short_lived, std::uint64_t size, ending how)
+      : listener_(listener), short_lived_(short_lived), size_(size), ending_(how) {
+    // The last bytes and the FIN share a segment; inherited, so it costs no call per connection.
+    const int on = 1;
+    if (short_lived && how != ending::client)
+      setsockopt(listener, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+    watch(set_, listener_, EPOLLIN);
+    watch(set_, signals_, EPOLLIN);
+  }
+
+  void run() {
+    std::array<epoll_event, batch> events;
+    for (bool running = true; running;) {
+      const int n = epoll_wait(set_, events.data(), batch, -1);
+      ++calls_[epoll_wait_];
+      for (int i = 0; i < n; ++i) {
+        const int fd = events[static_cast<std::size_t>(i)].data.fd;
+        if (fd == listener_) {
+          accept_batch();
+        } else if (fd == signals_) {
+          running = next_signal(signals_) == SIGUSR1;
+          print_counts();
+        } else {
+          at(fd).blocked ? flush(fd) : serve(fd);
+        }
+      }
+    }
+  }
+
+ private:
+  connection& at(int fd) { return connections_[static_cast<std::size_t>(fd)]; }
+
+  void accept_batch() {
+    std::array<int, batch> accepted;
+    std::size_t count = 0;
+    while (count < batch) {
+      const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      ++calls_[accept4_];
+      if (fd < 0) break;
+      accepted[count++] = fd;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const int fd = accepted[i];
+      const auto index = static_cast<std::size_t>(fd);
+      if (index >= connections_.size()) connections_.resize(index + 1024);
+      at(fd) = {};
+      ++accepted_;
+      serve(fd);
+    }
+  }
+
+  // One recv and one send. Registers a new connection that is still open afterwards.
+  void serve(int fd) {
+    const ssize_t n = ::recv(fd, buffer_.data(), buffer_.size(), 0);
+    ++calls_[recv_];
+    if (n > 0 && !at(fd).half_closed) return echo(fd, static_cast<std::size_t>(n));
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return keep(fd, EPOLLIN);
+    finish(fd);
+  }
+
+  void echo(int fd, std::size_t size) {
+    ++requests_;
+    const ssize_t sent = ::send(fd, buffer_.data(), size, MSG_NOSIGNAL);
+    ++calls_[send_];
+    if (sent < 0 && errno != EAGAIN) return finish(fd);
+    at(fd).echoed += size;
+    const std::size_t done = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+    if (done == size) return sent_all(fd);
+    pending_[fd].assign(buffer_.data() + done, size - done);
+    at(fd).blocked = true;
+    keep(fd, EPOLLOUT);
+  }
+
+  void flush(int fd) {
+    std::string& pending = pending_[fd];
+    const ssize_t sent = ::send(fd, pending.data(), pending.size(), MSG_NOSIGNAL);
+    ++calls_[send_];
+    if (sent < 0 && errno == EAGAIN) return;
+    if (sent < 0) return finish(fd);
+    pending.erase(0, static_cast<std::size_t>(sent));
+    if (!pending.empty()) return;
+    pending_.erase(fd);
+    at(fd).blocked = false;
+    watch(set_, fd, EPOLLIN, EPOLL_CTL_MOD);
+    ++calls_[epoll_ctl_];
+    sent_all(fd);
+  }
+
+  void sent_all(int fd) {
+    connection& self = at(fd);
+    if (!short_lived_ || self.echoed < size_ || ending_ == ending::client) return keep(fd, EPOLLIN);
+    if (ending_ == ending::lingering) {
+      ::shutdown(fd, SHUT_WR);
+      ++calls_[shutdown_];
+      self.half_closed = true;
+      return serve(fd);
+    }
+    if (ending_ == ending::abort_after_fin) {
+      const int never = -1;
+      setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &never, sizeof never);
+      ++calls_[setsockopt_];
+    } else if (ending_ == ending::abort) {
+      const linger reset{1, 0};
+      setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+      ++calls_[setsockopt_];
+    }
+    finish(fd);
+  }
+
+  void keep(int fd, std::uint32_t events) {
+    connection& self = at(fd);
+    if (self.registered && !self.blocked) return;
+    watch(set_, fd, events, self.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD);
+    ++calls_[epoll_ctl_];
+    self.registered = true;
+  }
+
+  void finish(int fd) {
+    if (at(fd).blocked) pending_.erase(fd);
+    ::close(fd);
+    ++calls_[close_];
+  }
+
+  void print_counts() const {
+    const double requests = static_cast<double>(requests_ ? requests_ : 1);
+    std::printf("{\"connections\": %lu, \"requests\": %lu", accepted_, requests_);
+    double sum = 0;
+    for (std::size_t i = 0; i < calls_.size(); ++i) {
+      const double each = static_cast<double>(calls_[i]) / requests;
+      std::printf(", \"%s\": %.3f", call_names[i], each);
+      sum += each;
+    }
+    std::printf(", \"calls\": %.3f}\n", sum);
+    std::fflush(stdout);
+  }
+
+  int listener_;
+  bool short_lived_;
+  std::uint64_t size_;
+  ending ending_;
+  int set_ = epoll_create1(EPOLL_CLOEXEC);
+  int signals_ = signal_descriptor();
+  std::vector<connection> connections_;  // by descriptor
+  std::unordered_map<int, std::string> pending_;
+  std::array<char, 64 * 1024> buffer_;
+  std::array<std::uint64_t, call_names.size()> calls_{};
+  std::uint64_t accepted_ = 0;
+  std::uint64_t requests_ = 0;  // recv calls that returned bytes
+};
+
+template <typename Value>
+Value one_of(const flags& given, const std::string& name,
+             const std::map<std::string, Value>& choices) {
+  const auto found = choices.find(given.text(name));
+  if (found != choices.end()) return found->second;
+  std::string known;
+  for (const auto& [choice, value] : choices) known += " " + choice;
+  std::fprintf(stderr, "%s %s: expected one of%s\n", name.c_str(), given.text(name).c_str(),
+               known.c_str());
+  std::exit(usage_error);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const flags given{
+      argc,
+      argv,
+      help,
+      {{"--listen", "127.0.0.1:0"}, {"--mode", "long"}, {"--size", "64"}, {"--close", "graceful"}}};
+  const bool short_lived = one_of<bool>(given, "--mode", {{"long", false}, {"short", true}});
+  const ending how = one_of<ending>(given, "--close",
+                                    {{"graceful", ending::graceful},
+                                     {"lingering", ending::lingering},
+                                     {"client", ending::client},
+                                     {"abort-after-fin", ending::abort_after_fin},
+                                     {"abort", ending::abort}});
+  const std::uint64_t size = given.number("--size");
+  echo_server{listen_on(given.text("--listen")), short_lived, size, how}.run();
+}
