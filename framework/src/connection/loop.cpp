@@ -155,7 +155,8 @@ void loop::on_turn_begin() {
   ++turn_;
   reaper_.advance(io_->now_tick());
   timer_wheel_.advance(io_->now_tick());
-  if (io_->stalled_for() > 100) stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for());
+  // One tick more, so that an answer that was posted meanwhile comes before its deadline.
+  if (io_->stalled_for() > 100) stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for()) + 1;
 }
 
 void loop::on_wake() {
