@@ -1,0 +1,81 @@
+#pragma once
+
+#include <dwell/closing/close_plan.hpp>
+#include <dwell/closing/close_reason.hpp>
+#include <dwell/deadline/deadlines.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace dwell {
+
+/// Who sent the first FIN or RST, as far as this end could see: two FINs that cross on the wire
+/// look from here as if each end had been first.
+enum class first_closer : std::uint8_t { here, peer };
+
+/// Where the connection's TIME_WAIT is.
+enum class time_wait : std::uint8_t {
+  here,
+  there,
+  both,            ///< the two FINs crossed (RFC 9293, CLOSING)
+  nowhere,         ///< a reset ended the connection
+  not_applicable,  ///< not TCP: a Unix socket
+};
+
+/// What a time_wait claim rests on.
+enum class certainty : std::uint8_t {
+  expected,  ///< follows from the calls made; the wire may have decided otherwise after the
+             ///< descriptor was released
+  observed,  ///< the socket's state was seen to say so
+};
+
+inline constexpr std::size_t time_wait_count = 5;
+
+constexpr std::string_view to_string(first_closer who) noexcept {
+  return who == first_closer::here ? "here" : "peer";
+}
+constexpr std::string_view to_string(time_wait where) noexcept {
+  constexpr std::string_view names[time_wait_count] = {"here", "there", "both", "nowhere",
+                                                       "not_applicable"};
+  return names[static_cast<std::size_t>(where)];
+}
+constexpr std::string_view to_string(certainty how) noexcept {
+  return how == certainty::expected ? "expected" : "observed";
+}
+
+/// What became of one connection; made once, when its descriptor is released. A plain value.
+struct close_record {
+  close_reason reason = close_reason::finished;
+  /// The phase the connection was in when its end was decided.
+  dwell::phase phase = phase::idle;
+  first_closer first = first_closer::here;
+  close_method planned = close_method::graceful;
+  /// What was carried out; differs from `planned` where that could not be (see close_method).
+  close_method done = close_method::graceful;
+  /// Input was read and discarded after our FIN (nginx's lingering_close).
+  bool lingered = false;
+  dwell::time_wait time_wait = time_wait::not_applicable;
+  dwell::certainty certainty = certainty::expected;
+  /// The socket's error where one ended the connection (an errno value), otherwise 0.
+  int error = 0;
+  /// Bytes the handler sent that never reached the kernel.
+  std::uint64_t unsent = 0;
+  /// Bytes the kernel held unacknowledged at the end. Asked (SIOCOUTQ) only where it costs no extra
+  /// system call in an ordinary close; nullopt: not asked.
+  std::optional<std::uint32_t> unacknowledged;
+  /// Bytes received that the handler never consumed, and those discarded while lingering.
+  std::uint64_t unread = 0;
+  /// Bytes found after our FIN at a deadline: a request that crossed it on the wire.
+  std::uint32_t reap_raced = 0;
+  duration age{};
+  std::uint64_t exchanges = 0;
+  std::uint64_t received = 0;
+  std::uint64_t sent = 0;
+  /// The kernel's smoothed round-trip time; nullopt where TCP_INFO was not asked.
+  std::optional<std::chrono::microseconds> rtt;
+};
+
+}  // namespace dwell

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <dwell/connection/task.hpp>
+
+#include <coroutine>
+
+namespace dwell {
+
+class connection;
+class loop;
+
+/// Something that waits for a moment on a loop's wheel. Owned by whoever starts it.
+class timer_target {
+ public:
+  virtual void fire() = 0;
+
+ protected:
+  ~timer_target() = default;
+};
+
+/// What a handler's coroutine waits for other than its peer: a moment, a worker thread, an
+/// operation of Asio. The base of awaiters; lives in the coroutine's frame. The connection knows
+/// it, and tells it when it has ended. For the loop's thread, but for resume_later().
+class suspension {
+ public:
+  suspension(const suspension&) = delete;
+  suspension& operator=(const suspension&) = delete;
+
+ protected:
+  suspension() noexcept = default;
+  virtual ~suspension();
+
+  /// From await_suspend: `sleeper` belongs to the connection whose handler runs.
+  void suspend(std::coroutine_handle<> sleeper) noexcept;
+  /// Goes on with the coroutine, as a handler call of its own: not while another one runs.
+  void resume() noexcept;
+  /// Does that in the loop's next turn. From any thread; once.
+  void resume_later();
+  /// Goes on with the coroutine at once: for connection_ended().
+  void resume_ended();
+  /// Not suspended after all: await_suspend is about to return false or to throw.
+  void give_up() noexcept;
+
+  /// True between suspend() and whatever ends it.
+  bool suspended() const noexcept { return static_cast<bool>(sleeper_); }
+  /// Valid from suspend() on.
+  loop& host() const noexcept;
+  bool has_ended() const noexcept;
+
+ private:
+  friend coroutine_session;
+  void link(suspension*& list) noexcept;
+  void unlink() noexcept;
+  /// The connection's descriptor is released. Whoever can should stop waiting.
+  virtual void connection_ended() {}
+
+  coroutine_session* session_ = nullptr;
+  std::coroutine_handle<> sleeper_;
+  suspension* next_ = nullptr;
+  suspension** link_ = nullptr;
+};
+
+}  // namespace dwell

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <dwell/connection/options.hpp>
+#include <dwell/deadline/deadlines.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace spdlog {
+class logger;
+}
+
+namespace dwell {
+
+/// How the server ends.
+struct drain_options {
+  /// Time for exchanges under way; then the rest is aborted. `off`: wait for ever.
+  duration deadline = std::chrono::seconds{10};
+  /// Keeps listening for this long after the drain has begun, for load balancers to notice; then
+  /// listeners close.
+  duration delay{0};
+};
+
+/// The process: threads, connections, the end, logging.
+struct server_options {
+  /// Loops, one thread each; 0: one per usable CPU.
+  int threads = 1;
+  /// Connections over all loops, at least 1; cut to RLIMIT_NOFILE less a reserve (and a line is
+  /// logged).
+  std::uint64_t connections = unlimited;
+  when_full full = when_full::evict_idle;
+  drain_options drain{};
+  /// Functions posted to one loop and not yet run; at least 1. Beyond it server::post says false.
+  std::size_t mailbox = 65'536;
+  /// Threads that run what dwell::offload is given, 1 to 1,024; started on first use.
+  int workers = 4;
+  /// Null: an own asynchronous logger to standard error. spdlog's registry is never touched.
+  std::shared_ptr<spdlog::logger> logger{};
+};
+
+}  // namespace dwell

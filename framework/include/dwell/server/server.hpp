@@ -1,0 +1,99 @@
+#pragma once
+
+#include <dwell/closing/close_reason.hpp>
+#include <dwell/closing/close_record.hpp>
+#include <dwell/connection/connection.hpp>
+#include <dwell/connection/handler.hpp>
+#include <dwell/net/endpoint.hpp>
+#include <dwell/server/options.hpp>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace asio {
+class io_context;
+}
+
+namespace dwell {
+
+class server_core;
+
+/// Totals over all loops since the start; monotonic except `live` and `waiting_for_frames`. Each
+/// figure is exact; two figures read while connections come and go may be a moment apart.
+struct server_counts {
+  std::uint64_t opened = 0;
+  std::uint64_t live = 0;  ///< connections whose descriptor is open
+  /// Closed, but a handler's coroutine still uses the slot: it counts against
+  /// server_options::connections.
+  std::uint64_t waiting_for_frames = 0;
+  std::array<std::uint64_t, close_reason_count> closed{};  ///< by close_reason
+  std::array<std::uint64_t, time_wait_count> time_wait{};  ///< by dwell::time_wait
+  std::uint64_t observed = 0;       ///< of those, how many were seen rather than expected
+  std::uint64_t reap_raced = 0;     ///< connections whose peer sent while our FIN was on its way
+  std::uint64_t accept_failed = 0;  ///< EMFILE and its like; accepting paused each time
+  std::uint64_t evicted = 0;        ///< made room for a new one
+  std::uint64_t refused = 0;        ///< not let in
+  std::uint64_t exchanges = 0;
+  std::uint64_t received = 0;  ///< bytes
+  std::uint64_t sent = 0;      ///< bytes
+};
+
+/// Listens, and owns every connection. Made and destroyed on one thread; drain(), stop(), post(),
+/// each() and counts() may be called from any. Construction and serve() throw std::system_error (a
+/// socket) or std::invalid_argument (an option), naming the thing and the fix.
+class server {
+ public:
+  /// A server for the process; give it services with serve().
+  explicit server(server_options options = {});
+  /// One service, one thread.
+  server(service_options service, handler what);
+  /// One loop on the caller's io_context and thread; takes no signals and starts no thread. The
+  /// io_context must outlive the server, and nobody may be running it while the server is
+  /// destroyed.
+  server(asio::io_context& host, service_options service, handler what);
+  server(asio::io_context& host, server_options options);
+  /// Stops if it still runs; destroys handlers that are still suspended.
+  ~server();
+  server(const server&) = delete;
+  server& operator=(const server&) = delete;
+
+  /// Binds and listens; connections are accepted once the server runs. Before run() or start()
+  /// only. Returns what was bound.
+  endpoint serve(service_options service, handler what);
+
+  /// Runs loop 0 on this thread until SIGINT, SIGTERM, drain() or stop(). A signal drains; a second
+  /// aborts what is left. Returns the exit code for main: 0, or 1 after a second signal.
+  int run();
+  /// Runs `action` on loop 0 when the process gets `signal_number`. Before run(); not for SIGINT or
+  /// SIGTERM.
+  void on_signal(int signal_number, std::function<void()> action);
+
+  /// Starts all loops on threads of their own and returns. Takes no signals.
+  void start();
+  /// Waits until a started server has ended.
+  void wait();
+  /// Idle connections close at once, others after their current exchange; at drain.deadline the
+  /// rest is aborted.
+  void drain() noexcept;
+  /// Aborts every connection and ends the loops.
+  void stop() noexcept;
+
+  /// Runs `fn` on the connection's loop, soon; `fn` is destroyed there unrun when the connection
+  /// has gone. False, and nothing happens, when that loop's mailbox is full.
+  bool post(connection_id id, unique_function<void(connection&)> fn);
+  /// Shows every open connection to `visit`, on its own loop, at most 1,000 slots a turn; several
+  /// loops call it at the same time. Connections that come or go meanwhile may be missed. `done`
+  /// runs on the last loop to finish.
+  void each(std::function<void(connection&)> visit, std::function<void()> done = {});
+
+  server_counts counts() const noexcept;
+
+ private:
+  friend class server_core;
+  explicit server(std::unique_ptr<server_core> core);
+  std::unique_ptr<server_core> core_;
+};
+
+}  // namespace dwell

@@ -1,0 +1,188 @@
+#include "connection/loop.hpp"
+
+#include <new>
+
+namespace dwell {
+namespace {
+
+constexpr std::uint32_t candidates = 64;
+constexpr std::uint32_t sweep_slots = 1'000;
+
+/// xorshift64*: which slots are sampled need not be unpredictable, only spread.
+std::uint64_t next_random(std::uint64_t& state) noexcept {
+  state ^= state >> 12U;
+  state ^= state << 25U;
+  state ^= state >> 27U;
+  return state * 0x2545F4914F6CDD1DU;
+}
+
+}  // namespace
+
+// ── letting in
+// ──────────────────────────────────────────────────────────────────────────────────────
+
+bool loop::reserve() {
+  if (owner_->admit()) return true;
+  switch (policy_) {
+    case when_full::refuse: refuse_next_ = true; return true;
+    case when_full::evict_idle:
+      if (make_room()) {
+        owner_->admit_over_limit();
+        return true;
+      }
+      break;
+    case when_full::pause_accept: break;
+  }
+  owner_->wait_for_room();
+  return false;
+}
+
+void loop::unreserve() {
+  if (!std::exchange(refuse_next_, false)) owner_->readmit();
+}
+
+void loop::on_accept(const accepted& fresh) {
+  if (std::exchange(refuse_next_, false)) {
+    stream unwanted{.descriptor = fresh.descriptor};
+    io_->release(unwanted, dwell::release::reset);
+    counters_.refused.add();
+    return;
+  }
+  loop* const to = owner_->deal(*this, *services_[fresh.service]->of);
+  if (to == nullptr || to == this) return adopt(fresh);
+  to->mail()->order([fresh](loop& other) { other.adopt(fresh); });
+}
+
+/// Serves what has come with the connection before the kernel's set hears of it: many end right
+/// here.
+void loop::adopt(const accepted& fresh) {
+  slot* const c = take_in(fresh);
+  if (c == nullptr) return;
+  open(*c);
+  if (!c->is_released() && c->io.wants_input) on_received(c->io, io_->receive(c->io));
+  if (c->is_released() || io_->enroll(c->io)) return;
+  decide(*c, close_reason::overload, close_method::abort);
+  step(*c, lifecycle_event::abort);
+}
+
+slot* loop::take_in(const accepted& fresh) {
+  hosted_service& hosted = *services_[fresh.service];
+  slot* c = nullptr;
+  try {
+    const auto [index, made] = slots_.emplace(hosted, fresh.peer, ++last_generation_, io_->now());
+    c = &made;
+    c->io.slot = index;
+    reaper_.grow(index + 1);
+    erased_.reserve(slots_.capacity());
+    if (const std::size_t size = c->handler().session_size(); size != 0) {
+      c->session = pool_->take(size);
+    }
+  } catch (const std::bad_alloc&) {
+    if (c != nullptr) slots_.erase(c->io.slot);
+    stream unwanted{.descriptor = fresh.descriptor};
+    io_->release(unwanted, dwell::release::reset);
+    counters_.refused.add();
+    owner_->readmit();
+    return nullptr;
+  }
+  c->io.descriptor = fresh.descriptor;
+  c->io.is_tcp = !c->options().listen.is_unix();
+  c->io.corked = hosted.of->corked;
+  c->io.no_time_wait = hosted.of->no_time_wait;
+  counters_.opened.add();
+  return c;
+}
+
+void loop::open(slot& c) {
+  bool welcome = false;
+  enter(c);
+  guarded(c, [&] {
+    if (c.session != nullptr) c.handler().create_session(c.session);
+    c.opened = true;
+    welcome = c.handler().on_open(c, c.session);
+  });
+  if (!welcome) close(c, close_reason::overload);
+  leave(c);
+}
+
+void loop::accept_again_after(duration pause) {
+  accept(false);
+  if (accept_again_.armed) return;
+  accept_again_.armed = true;
+  start_timer(pause, accept_again_);
+}
+
+void loop::for_each_stream(void (*call)(engine&, stream&)) {
+  slots_.visit(0, slab<slot>::end, [&](std::uint32_t, slot& c) {
+    if (!c.is_released()) call(*io_, c.io);
+  });
+}
+
+void loop::on_accept_failed(int error) {
+  counters_.accept_failed.add();
+  owner_->log_accept_failed(error);
+  owner_->pause_accepting();
+}
+
+// ── making room, draining
+// ───────────────────────────────────────────────────────────────────────────
+
+slot* loop::longest_idle() noexcept {
+  slot* oldest = nullptr;
+  if (slots_.capacity() == 0) return nullptr;
+  const auto from = static_cast<std::uint32_t>(next_random(random_) % slots_.capacity());
+  const auto consider = [&](std::uint32_t, slot& c) {
+    if (c.decided || c.is_released() || c.clock.current() != phase::idle || active_ == &c) return;
+    if (oldest == nullptr || before(c.last_activity, oldest->last_activity)) oldest = &c;
+  };
+  slots_.visit(from, candidates, consider);
+  if (from + candidates > slots_.capacity()) {
+    slots_.visit(0, from + candidates - slots_.capacity(), consider);
+  }
+  return oldest;
+}
+
+bool loop::make_room() {
+  for (std::uint32_t tries = 0; tries < candidates; ++tries) {
+    slot* const c = longest_idle();
+    if (c == nullptr) return false;
+    reap(*c, close_reason::overload);
+    if (!c->is_released()) continue;  // it was not idle after all
+    counters_.evicted.add();
+    return true;
+  }
+  return false;
+}
+
+void loop::drain() {
+  draining_ = true;
+  sweeping_ = swept::drain;
+  sweep_from_ = 0;
+  io_->wake();
+}
+
+void loop::abort_all() {
+  sweeping_ = swept::abort;
+  sweep_from_ = 0;
+  io_->wake();
+}
+
+void loop::sweep() {
+  const swept what = *sweeping_;
+  sweep_from_ = slots_.visit(sweep_from_, sweep_slots, [&](std::uint32_t, slot& c) {
+    if (c.is_released()) return;
+    if (what == swept::abort) {
+      decide(c, close_reason::drain, close_method::abort);
+      step(c, lifecycle_event::abort);
+    } else if (!c.decided && c.clock.current() == phase::idle) {
+      reap(c, close_reason::drain);
+    }
+  });
+  if (sweep_from_ == slab<slot>::end) {
+    sweeping_.reset();
+  } else {
+    io_->wake();
+  }
+}
+
+}  // namespace dwell

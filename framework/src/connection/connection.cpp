@@ -1,0 +1,123 @@
+#include <dwell/connection/connection.hpp>
+
+#include "connection/loop.hpp"
+#include "deadline/validate.hpp"
+
+#include <algorithm>
+
+namespace dwell {
+namespace {
+
+loop& host(const connection& peer) noexcept { return *as_slot(peer).service->host; }
+
+}  // namespace
+
+connection_id connection::id() const noexcept { return host(*this).id_of(as_slot(*this)); }
+dwell::server& connection::server() const noexcept { return host(*this).owner().facade(); }
+endpoint connection::peer_endpoint() const { return as_slot(*this).peer.to_endpoint(); }
+endpoint connection::local_endpoint() const {
+  return native_handle() < 0 ? endpoint{} : host(*this).io().local_endpoint(as_slot(*this).io);
+}
+int connection::native_handle() const noexcept { return as_slot(*this).io.descriptor; }
+
+bool connection::is_open() const noexcept { return !as_slot(*this).decided; }
+
+std::optional<close_reason> connection::reason() const noexcept {
+  const slot& c = as_slot(*this);
+  if (c.decided) return c.why;
+  if (c.input_ended) return close_reason::peer_closed;
+  return std::nullopt;
+}
+
+dwell::phase connection::phase() const noexcept { return as_slot(*this).clock.current(); }
+
+duration connection::age() const noexcept {
+  return duration{static_cast<std::int64_t>(host(*this).io().now() - as_slot(*this).opened_at)};
+}
+duration connection::idle_for() const noexcept {
+  return duration{host(*this).io().now_tick() - as_slot(*this).last_activity};
+}
+std::optional<duration> connection::time_left() const noexcept {
+  return host(*this).time_left(as_slot(*this));
+}
+std::uint64_t connection::received() const noexcept { return as_slot(*this).received_bytes; }
+std::uint64_t connection::sent() const noexcept { return as_slot(*this).sent_bytes; }
+std::size_t connection::queued() const noexcept { return host(*this).queued(as_slot(*this)); }
+std::uint64_t connection::exchanges() const noexcept { return as_slot(*this).finished_exchanges; }
+
+bool connection::send(bytes data) noexcept { return host(*this).send(as_slot(*this), data); }
+void connection::shutdown_send() noexcept { host(*this).half_close(as_slot(*this)); }
+
+void connection::pause() noexcept { as_slot(*this).paused = true; }
+void connection::resume() noexcept { host(*this).resume(as_slot(*this)); }
+
+owed connection::owe() noexcept {
+  slot& c = as_slot(*this);
+  ++c.owed;
+  return owed{host(*this).mail(), id()};
+}
+
+owed& owed::operator=(owed&& other) noexcept {
+  std::swap(where_, other.where_);
+  std::swap(id_, other.id_);
+  return *this;
+}
+
+owed::~owed() {
+  if (where_ == nullptr) return;
+  if (loop* const here = loop::current(); here != nullptr && here->mail() == where_) {
+    if (slot* const c = here->find(id_)) here->release_owed(*c);
+    return;
+  }
+  where_->order([id = id_](loop& there) {
+    if (slot* const c = there.find(id)) there.release_owed(*c);
+  });
+}
+
+void connection::set_deadline(dwell::phase which, duration value) noexcept {
+  slot& c = as_slot(*this);
+  if (c.is_released()) return;
+  if (!c.overrides) c.overrides.reset(new (std::nothrow) deadlines{c.limits()});
+  if (!c.overrides) return;
+  const duration bounded = value == off ? off : std::clamp(value, duration{1}, longest_deadline);
+  switch (which) {
+    case phase::handshake: c.overrides->handshake = bounded; break;
+    case phase::idle: c.overrides->idle = bounded; break;
+    case phase::read: c.overrides->read = bounded; break;
+    case phase::handle: c.overrides->handle = bounded; break;
+    case phase::write: c.overrides->write = bounded; break;
+    case phase::close: c.overrides->close = bounded; break;
+  }
+  host(*this).deadlines_changed(c);
+}
+
+void connection::close(close_reason reason) noexcept { host(*this).close(as_slot(*this), reason); }
+void connection::close(close_reason reason, close_method method) noexcept {
+  host(*this).close(as_slot(*this), reason, method);
+}
+
+void connection::delimits_messages() noexcept { as_slot(*this).delimits = true; }
+
+void connection::message_started() noexcept {
+  slot& c = as_slot(*this);
+  c.message_open = true;
+  c.answering = false;
+  // A pipelined message starts while the phase is still that of the one before it.
+  if (c.clock.current() == phase::read) c.clock.enter(phase::idle, host(*this).io().now_tick());
+}
+
+void connection::message_received() noexcept {
+  slot& c = as_slot(*this);
+  c.message_open = false;
+  c.answering = true;
+}
+
+bool connection::exchange_finished() noexcept {
+  return host(*this).finish_exchange(as_slot(*this));
+}
+bool connection::last_exchange() const noexcept {
+  return host(*this).is_last_exchange(as_slot(*this));
+}
+void connection::announced_close() noexcept { as_slot(*this).announced = true; }
+
+}  // namespace dwell

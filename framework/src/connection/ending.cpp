@@ -1,0 +1,356 @@
+#include "connection/loop.hpp"
+
+#include <cerrno>
+#include <netinet/tcp.h>
+
+namespace dwell {
+namespace {
+
+/// Unacknowledged bytes up to which close() may follow the last send: an initial window (RFC 6928),
+/// so all of it is on the wire already. A byte from the peer that reaches the orphan makes the
+/// kernel drop what is unacknowledged; with more in flight the lingering form, or waiting, keeps it
+/// safe.
+constexpr std::uint32_t direct_limit = 16 * 1024;
+
+constexpr unsigned slowest_poll = 6;  // 64 ms
+constexpr int drains_at_deadline = 4;
+
+close_reason reason_of(int error) noexcept {
+  switch (error) {
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED: return close_reason::peer_reset;
+    default: return close_reason::peer_vanished;
+  }
+}
+
+}  // namespace
+
+// ── deciding
+// ────────────────────────────────────────────────────────────────────────────────────────
+
+void loop::close(slot& c, close_reason reason, std::optional<close_method> method) noexcept {
+  if (c.decided || c.is_released()) return;
+  decide(c, reason, method);
+  if (active_ != &c) mark(c, pending_work::advance);
+}
+
+void loop::decide(slot& c, close_reason reason, std::optional<close_method> method) noexcept {
+  if (c.decided) return;
+  c.decided = true;
+  c.why = reason;
+  c.ended_in = c.clock.current();
+  c.planned = method.value_or(c.options().close.method_for(reason));
+  c.done = c.planned;
+  // What cannot be carried out becomes graceful, and the record shows both.
+  if (c.done == close_method::peer_first && !c.announced) c.done = close_method::graceful;
+  if (c.done == close_method::abort_after_fin && c.io.is_tcp && !io_->can_avoid_time_wait()) {
+    c.done = close_method::graceful;
+  }
+  if (reason == close_reason::protocol_error) c.linger = true;
+}
+
+void loop::half_close(slot& c) noexcept {
+  if (!c.accepts_output()) return;
+  c.half_close_asked = true;
+  mark(c, pending_work::advance);
+}
+
+bool loop::is_last_exchange(const slot& c) const noexcept {
+  if (draining_ || c.finished_exchanges + std::uint64_t{1} >= c.service->of->exchanges) return true;
+  const auto end = lifetime_due(c);
+  return end && *end <= io_->now();
+}
+
+bool loop::finish_exchange(slot& c) noexcept {
+  if (c.decided) return false;
+  const bool last = is_last_exchange(c);
+  c.sent_in_exchange = c.message_open = c.answering = false;
+  ++c.finished_exchanges;
+  counters_.exchanges.add();
+  if (!last) return true;
+  if (draining_) {
+    close(c, close_reason::drain);
+  } else if (c.finished_exchanges >= c.service->of->exchanges) {
+    close(c, close_reason::finished);
+  } else {
+    close(c, close_reason::lifetime);
+  }
+  return false;
+}
+
+void loop::release_owed(slot& c) noexcept {
+  --c.owed;
+  mark(c, pending_work::advance);
+}
+
+// ── carrying it out
+// ─────────────────────────────────────────────────────────────────────────────────
+
+/// Does what the state asks for after anything has happened to `c`: counts a raw exchange, flushes,
+/// ends.
+void loop::advance(slot& c) {
+  if (!c.delimits && c.sent_in_exchange && c.owed == 0 && !c.paused) finish_exchange(c);
+  if (c.close_when_answered && c.owed == 0) decide(c, close_reason::peer_closed, {});
+  if (c.decided && c.state <= lifecycle_state::send_closed) {
+    step(c, c.done == close_method::abort ? lifecycle_event::abort : lifecycle_event::close);
+    if (c.is_released()) return;
+  }
+  if (!push(c)) return;
+  if (queued(c) == 0) {
+    if (c.state == lifecycle_state::flushing ||
+        c.state == lifecycle_state::flushing_to_peer_closed) {
+      step(c, how_flushed(c));
+    } else if (c.half_close_asked && !c.fin_sent && !c.decided) {
+      step(c, lifecycle_event::half_close);
+    }
+    if (c.flush_awaited && !c.decided) {
+      c.flush_awaited = false;
+      mark(c, pending_work::tell_flushed);
+    }
+  }
+  if (c.is_released()) return;
+  update_watch(c);
+  if (!c.is_released()) update_deadline(c);
+}
+
+void loop::update_watch(slot& c) {
+  const bool input = may_read(c);
+  const bool output = !c.queue.empty();
+  const bool changed = (input && !c.io.wants_input) || output != c.io.wants_output;
+  c.io.wants_input = input;
+  c.io.wants_output = output;
+  if (!changed || io_->watch(c.io)) return;
+  decide(c, close_reason::overload, close_method::abort);
+  step(c, lifecycle_event::abort);
+}
+
+void loop::step(slot& c, lifecycle_event what) {
+  const auto [next, action] = next_step(c.state, what);
+  if (next != lifecycle_state::closed) c.state = next;
+  switch (action) {
+    case lifecycle_action::none:
+    case lifecycle_action::flush: return;
+    case lifecycle_action::tell_handler: return tell_end_of_input(c);
+    case lifecycle_action::send_fin:
+      c.fin_sent = true;
+      io_->shutdown_send(c.io);
+      return;
+    case lifecycle_action::poll_unacknowledged:
+      c.poll_backoff = 0;
+      c.unacknowledged_since = io_->now_tick() + duration{1};
+      return;
+    case lifecycle_action::send_fin_and_discard:
+    case lifecycle_action::discard: return start_discarding(c);
+    case lifecycle_action::release_without_time_wait: drain_input(c); [[fallthrough]];
+    case lifecycle_action::release:
+    case lifecycle_action::reset: return release(c, action);
+  }
+}
+
+/// Everything is in the kernel: which form of the close may follow.
+lifecycle_event loop::how_flushed(slot& c) {
+  if (c.state == lifecycle_state::flushing_to_peer_closed) return lifecycle_event::flushed_direct;
+  if (c.done == close_method::peer_first) return lifecycle_event::flushed_announced;
+  if (c.linger || c.more_input || !c.kept.empty()) return lifecycle_event::flushed_lingering;
+  if (c.looked_in != turn_ && look(c)) {
+    if (c.input_ended) return lifecycle_event::flushed_direct;
+    return lifecycle_event::flushed_lingering;
+  }
+  if (c.sent_bytes <= direct_limit || !c.io.is_tcp || io_->unacknowledged(c.io) <= direct_limit) {
+    return lifecycle_event::flushed_direct;
+  }
+  return c.done == close_method::abort_after_fin ? lifecycle_event::flushed_unsettled
+                                                 : lifecycle_event::flushed_lingering;
+}
+
+/// Our FIN, unless the peer was asked to send the first; then whatever comes is read and thrown
+/// away until its FIN.
+void loop::start_discarding(slot& c) {
+  if (c.state == lifecycle_state::lingering) {
+    c.lingered = true;
+    if (!c.fin_sent) {
+      c.fin_sent = true;
+      io_->shutdown_send(c.io);
+    }
+  }
+  c.unread += static_cast<std::uint32_t>(c.kept.size());
+  c.kept.clear();
+}
+
+/// abort_after_fin with much in flight: its FIN goes out with close() once little is left, since
+/// only then does a byte from the peer cost next to nothing.
+void loop::poll_unacknowledged(slot& c) {
+  if (const auto end = c.clock.due(c.limits()); end && !before(io_->now_tick(), *end)) {
+    step(c, lifecycle_event::deadline);
+    return;
+  }
+  if (c.linger) {
+    step(c, lifecycle_event::flushed_lingering);
+  } else if (io_->unacknowledged(c.io) <= direct_limit) {
+    step(c, lifecycle_event::flushed_direct);
+    return;
+  } else {
+    if (c.poll_backoff < slowest_poll) ++c.poll_backoff;
+    c.unacknowledged_since = io_->now_tick() + duration{1U << c.poll_backoff};
+  }
+  update_deadline(c);
+}
+
+/// Unread input would turn our FIN into a reset (RFC 2525, 2.17). Bounded: a peer that sends faster
+/// than this reads gets that reset.
+void loop::drain_input(slot& c) noexcept {
+  for (int turn = 0; turn < drains_at_deadline && !c.input_ended; ++turn) {
+    const received input = io_->receive(c.io);
+    if (input.what != received::outcome::data) return;
+    c.unread += static_cast<std::uint32_t>(input.data.size());
+    if (!input.more) return;
+  }
+}
+
+/// Ends an idle connection: the queue is looked at first, and once more after our FIN, so that a
+/// request on its way is served, or at least counted and never silently reset.
+void loop::reap(slot& c, close_reason reason) {
+  if (look(c)) {
+    if (!c.is_released()) advance(c);
+    return;
+  }
+  decide(c, reason, {});
+  if (c.state != lifecycle_state::open || c.done == close_method::abort ||
+      c.done == close_method::peer_first) {
+    return advance(c);
+  }
+  step(c, lifecycle_event::close);
+  c.fin_sent = true;
+  io_->shutdown_send(c.io);
+  const received late = io_->receive(c.io);
+  if (late.what == received::outcome::data) {
+    c.reap_raced += static_cast<std::uint32_t>(late.data.size());
+    counters_.reap_raced.add();
+    discard(c, late.data);
+    step(c, lifecycle_event::flushed_lingering);
+    update_watch(c);
+    update_deadline(c);
+  } else if (late.what == received::outcome::failed) {
+    lose_peer(c, late.error);
+  } else {
+    c.input_ended = late.what == received::outcome::end;
+    step(c, lifecycle_event::flushed_direct);
+  }
+}
+
+void loop::lose_peer(slot& c, int error) {
+  c.error = static_cast<std::int16_t>(error);
+  decide(c, reason_of(error), {});
+  step(c, lifecycle_event::peer_lost);
+}
+
+// ── the last call, and the record of it
+// ─────────────────────────────────────────────────────────────
+
+void loop::release(slot& c, lifecycle_action action) {
+  if (!c.decided) decide(c, c.fin_sent ? close_reason::finished : close_reason::peer_closed, {});
+  auto how = dwell::release::fin;
+  const bool active_close = !c.input_ended && c.error == 0;
+  if (action == lifecycle_action::reset) {
+    how = dwell::release::reset;
+  } else if (action == lifecycle_action::release_without_time_wait ||
+             (active_close && c.done == close_method::abort_after_fin)) {
+    how = c.io.is_tcp && io_->can_avoid_time_wait() ? dwell::release::fin_without_time_wait
+                                                    : dwell::release::fin;
+  }
+  if (gatherer_ == &c) gathered_ = 0;
+  const close_record record = make_record(c, how);
+  c.state = lifecycle_state::closed;
+  io_->release(c.io, how);
+  reaper_.forget(c.io.slot);
+  c.kept.clear();
+  c.queue.clear();
+  c.overrides.reset();
+  forget_timers(c);
+  report(c, record);
+}
+
+close_record loop::make_record(slot& c, dwell::release how) {
+  close_record record{.reason = c.why,
+                      .phase = c.ended_in,
+                      .first = first_closer::here,
+                      .planned = c.planned,
+                      .done = how == dwell::release::reset ? close_method::abort : c.done,
+                      .lingered = c.lingered,
+                      .error = c.error,
+                      .unsent = queued(c),
+                      .unread = c.unread + c.kept.size(),
+                      .reap_raced = c.reap_raced,
+                      .age = duration{static_cast<std::int64_t>(io_->now() - c.opened_at)},
+                      .exchanges = c.finished_exchanges,
+                      .received = c.received_bytes,
+                      .sent = c.sent_bytes};
+  place_time_wait(c, how, record);
+  return record;
+}
+
+/// Who closed first as far as this end saw, and where that leaves TIME_WAIT.
+void loop::place_time_wait(slot& c, dwell::release how, close_record& record) {
+  const auto place = [&record](first_closer who, time_wait where, certainty how_sure) {
+    record.first = who;
+    record.time_wait = where;
+    record.certainty = how_sure;
+  };
+  const bool peer_first = c.error != 0 || (c.input_ended && !c.fin_sent);
+  const first_closer who = peer_first ? first_closer::peer : first_closer::here;
+  if (!c.io.is_tcp) return place(who, time_wait::not_applicable, certainty::observed);
+  if (c.error != 0) {
+    const bool reset = c.why == close_reason::peer_reset || c.error == ECONNRESET;
+    return place(who, time_wait::nowhere, reset ? certainty::observed : certainty::expected);
+  }
+  if (how == dwell::release::reset) return place(who, time_wait::nowhere, certainty::expected);
+  if (c.input_ended && !c.fin_sent) {
+    return place(who, time_wait::there, certainty::expected);  // the passive close
+  }
+  if (!c.input_ended) {
+    const bool without = how == dwell::release::fin_without_time_wait;
+    return place(who, without ? time_wait::nowhere : time_wait::here, certainty::expected);
+  }
+  // Both FINs were seen from here, so the socket's state can tell: CLOSED means that the kernel has
+  // moved the connection to TIME_WAIT, CLOSING that the FINs crossed.
+  const auto facts = io_->facts(c.io);
+  if (!facts) return place(who, time_wait::here, certainty::expected);
+  record.rtt = facts->rtt;
+  if (facts->state == TCP_CLOSING) return place(who, time_wait::both, certainty::expected);
+  place(who, time_wait::here,
+        facts->state == TCP_CLOSE || facts->state == TCP_TIME_WAIT ? certainty::observed
+                                                                   : certainty::expected);
+}
+
+void loop::report(slot& c, const close_record& record) {
+  counters_.released.add();
+  counters_.closed[static_cast<std::size_t>(record.reason)].add();
+  counters_.time_wait[static_cast<std::size_t>(record.time_wait)].add();
+  if (record.certainty == certainty::observed) counters_.observed.add();
+
+  bool frames_ended = true;
+  enter(c);
+  guarded(c, [&] {
+    if (c.opened) frames_ended = c.handler().on_close(c, c.session, record);
+    if (c.options().on_close) c.options().on_close(c, record);
+  });
+  active_ = gatherer_ = nullptr;
+  leave(c);
+  owner_->log_close(c, record);
+  if (frames_ended) this->frames_ended(c);
+}
+
+void loop::frames_ended(slot& c) noexcept {
+  end_session(c);
+  erased_.push_back(c.io.slot);
+}
+
+void loop::end_session(slot& c) noexcept {
+  if (c.session == nullptr) return;
+  if (c.opened) c.handler().destroy_session(c.session);
+  pool_->give(static_cast<std::byte*>(c.session), c.handler().session_size());
+  c.session = nullptr;
+}
+
+}  // namespace dwell

@@ -1,0 +1,90 @@
+#include "connection/loop.hpp"
+
+namespace dwell {
+
+bool loop::may_read(const slot& c) const noexcept {
+  if (c.input_ended || c.is_released()) return false;
+  if (c.decided) return true;  // discarded, so that a FIN or a reset is seen
+  return !c.paused && !c.above_high;
+}
+
+void loop::on_received(stream& from, const received& input) {
+  slot& c = of(from);
+  c.looked_in = turn_;
+  switch (input.what) {
+    case received::outcome::would_block: return;
+    case received::outcome::failed: return lose_peer(c, input.error);
+    case received::outcome::end: return end_of_input(c);
+    case received::outcome::data: break;
+  }
+  c.received_bytes += input.data.size();
+  counters_.received.add(input.data.size());
+  c.last_activity = io_->now_tick();
+  c.clock.progress(c.last_activity);
+  if (c.decided) {
+    discard(c, input.data);
+  } else {
+    c.more_input = input.more;
+    deliver(c, input.data);
+  }
+}
+
+void loop::deliver(slot& c, bytes data) {
+  enter(c);
+  const bool ok = guarded(c, [&] {
+    if (c.kept.empty()) {
+      const std::size_t taken = c.handler().on_data(c, c.session, data);
+      if (taken < data.size() && !c.decided) c.kept.append(*pool_, data.subview(taken));
+    } else {
+      if (!data.empty()) c.kept.append(*pool_, data);
+      c.kept.consume(c.handler().on_data(c, c.session, bytes{c.kept.view()}));
+    }
+  });
+  if (ok && c.kept.size() > c.options().limits.message) close(c, close_reason::protocol_error);
+  io_->spoil(data);
+  leave(c);
+}
+
+void loop::resume(slot& c) noexcept {
+  if (!c.paused) return;
+  c.paused = false;
+  mark(c, pending_work::redeliver);
+}
+
+/// Input is wanted again: what was kept comes first. The kernel's queue announces itself, except
+/// where the engine no longer watches it.
+void loop::redeliver(slot& c) {
+  if (!may_read(c) || c.decided) return;
+  if (!c.kept.empty()) {
+    deliver(c, bytes{c.kept.view().data(), 0});
+    if (c.is_released() || !may_read(c)) return;
+  }
+  if (c.peer_gone) on_received(c.io, io_->receive(c.io));
+}
+
+void loop::discard(slot& c, bytes data) noexcept {
+  c.unread += static_cast<std::uint32_t>(data.size());
+  c.linger = true;
+}
+
+void loop::end_of_input(slot& c) {
+  c.input_ended = true;
+  step(c, lifecycle_event::peer_fin);
+}
+
+void loop::tell_end_of_input(slot& c) {
+  run_handler(c, [&] {
+    if (!c.handler().on_peer_closed(c, c.session)) c.close_when_answered = true;
+  });
+}
+
+/// Looks at the queue before a deadline is believed. True when bytes, or the end, had come.
+bool loop::look(slot& c) {
+  if (c.input_ended) return false;
+  const received input = io_->receive(c.io);
+  if (input.what == received::outcome::would_block) return false;
+  on_received(c.io, input);
+  return true;
+}
+
+}  // namespace dwell

@@ -1,0 +1,224 @@
+#include "connection/loop.hpp"
+
+#include "connection/after_timer.hpp"
+#include "deadline/validate.hpp"
+
+#include <algorithm>
+
+namespace dwell {
+namespace {
+
+constexpr std::uint32_t no_slot = 0xffff'ffff;
+constexpr std::size_t posts_per_turn = 1'024;
+constexpr std::size_t dirty_per_turn = 4'096;
+constexpr std::uint32_t timers_per_turn = 1'024;
+
+thread_local loop* current_loop = nullptr;
+
+}  // namespace
+
+loop::loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
+           std::size_t mailbox_capacity, when_full policy)
+    : index_{index},
+      pool_{&pool},
+      io_{&io},
+      owner_{&owner},
+      policy_{policy},
+      mail_{std::make_shared<mailbox>(io, mailbox_capacity)},
+      reaper_{io.now_tick()},
+      timer_wheel_{io.now_tick()},
+      dirty_head_{no_slot},
+      dirty_tail_{no_slot},
+      gather_{pool.take(engine::input_buffer_size)},
+      random_{0x9E3779B97F4A7C15U + index} {
+  io.attach(*this);
+}
+
+loop::~loop() {
+  destroy_all();
+  pool_->give(gather_, engine::input_buffer_size);
+}
+
+loop* loop::current() noexcept { return current_loop; }
+
+void loop::host(const service& what) {
+  services_.push_back(std::make_unique<hosted_service>(hosted_service{this, &what}));
+}
+
+slot* loop::find(connection_id id) noexcept {
+  slot* const c = slots_.find(id.slot);
+  return c != nullptr && c->generation() == id.generation && !c->is_released() ? c : nullptr;
+}
+
+stream* loop::find(std::uint32_t index, std::uint32_t generation) noexcept {
+  slot* const c = slots_.find(index);
+  return c != nullptr && c->io.generation == generation && !c->is_released() ? &c->io : nullptr;
+}
+
+std::uint32_t loop::visit(std::uint32_t from, std::uint32_t slots,
+                          const std::function<void(connection&)>& call) {
+  return slots_.visit(from, slots, [&](std::uint32_t, slot& c) {
+    if (!c.is_released()) run_handler(c, [&] { call(c); });
+  });
+}
+
+// ── running user code
+// ───────────────────────────────────────────────────────────────────────────────
+
+void loop::enter(slot& c) noexcept {
+  outer_ = current_loop;
+  current_loop = this;
+  active_ = &c;
+  gatherer_ = &c;
+}
+
+void loop::leave(slot& c) noexcept {
+  active_ = nullptr;
+  current_loop = outer_;
+  if (!c.is_released()) advance(c);
+}
+
+void loop::fail_handler(slot& c, const char* what) noexcept {
+  owner_->log_failure(c, what);
+  close(c, close_reason::handler_failed);
+}
+
+void loop::mark(slot& c, pending_work what) noexcept {
+  c.work = static_cast<std::uint8_t>(c.work | static_cast<std::uint8_t>(what));
+  if (c.dirty) return;
+  c.dirty = true;
+  c.next_dirty = no_slot;
+  if (dirty_tail_ == no_slot) {
+    dirty_head_ = c.io.slot;
+  } else {
+    slots_[dirty_tail_].next_dirty = c.io.slot;
+  }
+  dirty_tail_ = c.io.slot;
+}
+
+void loop::do_marked() {
+  for (std::size_t done = 0; dirty_head_ != no_slot; ++done) {
+    if (done == dirty_per_turn) {
+      io_->wake();  // the others are served before the rest of this
+      return;
+    }
+    slot& c = slots_[dirty_head_];
+    dirty_head_ = c.next_dirty;
+    if (dirty_head_ == no_slot) dirty_tail_ = no_slot;
+    c.dirty = false;
+    const auto work = std::exchange(c.work, std::uint8_t{0});
+    const auto asked = [work](pending_work what) {
+      return (work & static_cast<std::uint8_t>(what)) != 0;
+    };
+    if (asked(pending_work::tell_writable) && !c.is_released()) {
+      run_handler(c, [&] { c.handler().on_writable(c, c.session); });
+    }
+    if (asked(pending_work::tell_flushed) && !c.is_released()) {
+      run_handler(c, [&] { c.handler().on_flushed(c, c.session); });
+    }
+    if (asked(pending_work::redeliver) && !c.is_released()) redeliver(c);
+    if (!c.is_released()) advance(c);
+  }
+}
+
+// ── engine_events
+// ───────────────────────────────────────────────────────────────────────────────────
+
+void loop::on_turn_begin() {
+  ++turn_;
+  reaper_.advance(io_->now_tick());
+  timer_wheel_.advance(io_->now_tick());
+  if (io_->stalled_for() > 100) stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for());
+}
+
+void loop::on_wake() {
+  if (more_to_reap_) collect();
+  if (sweeping_) sweep();
+  if (posted_done_ == posted_.size()) {
+    posted_ = mail_->take();
+    posted_done_ = 0;
+  }
+  for (std::size_t done = 0; posted_done_ < posted_.size(); ++done) {
+    if (done == posts_per_turn) {
+      io_->wake();
+      return;
+    }
+    unique_function<void(loop&)> run = std::move(posted_[posted_done_++]);
+    run(*this);
+  }
+}
+
+void loop::on_time() {
+  collect();
+  run_timers();
+}
+
+void loop::on_writable(stream& to) { advance(of(to)); }
+
+/// Nobody reads, so nobody would notice: remembered for when somebody asks for input. A send finds
+/// out at once.
+void loop::on_hangup(stream& from) {
+  slot& c = of(from);
+  c.peer_gone = true;
+  if (queued(c) > 0) advance(c);
+}
+
+void loop::on_turn_end() {
+  do_marked();
+  for (const std::uint32_t index : erased_) {
+    slots_.erase(index);
+    counters_.freed.add();
+    owner_->readmit();
+  }
+  erased_.clear();
+  arm();
+  if (when_empty_ && slots_.size() == 0) std::exchange(when_empty_, nullptr)();
+}
+
+// ── timers of handlers
+// ──────────────────────────────────────────────────────────────────────────────
+
+std::uint32_t loop::start_timer(duration delay, timer_target& whom) {
+  const auto [index, made] = timers_.emplace(timer{&whom});
+  timer_wheel_.grow(index + 1);
+  timer_wheel_.arm(index, io_->now_tick() + std::clamp(delay, duration{0}, longest_deadline));
+  return index;
+}
+
+void loop::cancel_timer(std::uint32_t index) noexcept {
+  timer_wheel_.disarm(index);
+  timers_.erase(index);
+}
+
+void loop::run_timers() {
+  std::uint32_t moves = timers_per_turn;
+  for (std::uint32_t run = 0; run < timers_per_turn; ++run) {
+    const auto due = timer_wheel_.pop(io_->now_tick(), moves);
+    if (!due) return;  // what is left is armed for by on_turn_end
+    timer_target& whom = *timers_[*due].whom;
+    timers_.erase(*due);
+    whom.fire();
+  }
+}
+
+void loop::forget_timers(slot& c) noexcept { cancel_after_timers(c); }
+
+void loop::destroy_all() noexcept {
+  mail_->close();
+  posted_.clear();
+  slots_.visit(0, slab<slot>::end, [this](std::uint32_t index, slot& c) {
+    forget_timers(c);
+    if (!c.is_released()) {
+      io_->release(c.io, dwell::release::reset);
+      counters_.released.add();
+    }
+    end_session(c);
+    slots_.erase(index);
+    counters_.freed.add();
+    owner_->readmit();
+  });
+  erased_.clear();
+  dirty_head_ = dirty_tail_ = no_slot;
+}
+
+}  // namespace dwell

@@ -1,0 +1,262 @@
+#pragma once
+
+#include <dwell/connection/suspension.hpp>
+
+#include "base/block_pool.hpp"
+#include "base/counters.hpp"
+#include "base/slab.hpp"
+#include "connection/loop_counters.hpp"
+#include "connection/mailbox.hpp"
+#include "connection/slot.hpp"
+#include "deadline/reaper.hpp"
+#include "engine/engine.hpp"
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace dwell {
+
+class offload_job;
+class server;
+
+/// What the loops of one server ask of it. Called from every loop's thread.
+class loop_owner {
+ public:
+  /// A new connection wants in. False: server_options::connections are open.
+  virtual bool admit() noexcept = 0;
+  /// The same, for one that takes the place of a connection just closed.
+  virtual void admit_over_limit() noexcept = 0;
+  /// A slot is free again, or was not needed.
+  virtual void readmit() noexcept = 0;
+  /// Nobody is let in until a slot is free.
+  virtual void wait_for_room() noexcept = 0;
+  /// Where an accepted connection goes; null: to the loop that accepted it.
+  virtual loop* deal(loop& from, const service& what) noexcept = 0;
+  /// Accepting hit a limit that will last: pauses it on all loops for a moment.
+  virtual void pause_accepting() noexcept = 0;
+  virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
+  virtual void log_failure(const slot& which, const char* what) noexcept = 0;
+  virtual void log_accept_failed(int error) noexcept = 0;
+  /// Calls job.run_and_resume() on another thread. Throws when it cannot.
+  virtual void run_off_loop(offload_job& job) = 0;
+  virtual server& facade() noexcept = 0;
+
+ protected:
+  ~loop_owner() = default;
+};
+
+/// The connections of one thread: what the engine tells is turned into handler calls, deadlines are
+/// kept, and every connection is led to its end. Single-threaded; other threads use mail().
+class loop final : public engine_events {
+ public:
+  loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
+       std::size_t mailbox_capacity, when_full policy);
+  ~loop();
+  loop(const loop&) = delete;
+  loop& operator=(const loop&) = delete;
+
+  /// The loop whose callback or coroutine runs on this thread; null elsewhere.
+  static loop* current() noexcept;
+
+  std::uint32_t index() const noexcept { return index_; }
+  engine& io() noexcept { return *io_; }
+  block_pool& pool() noexcept { return *pool_; }
+  loop_owner& owner() noexcept { return *owner_; }
+  const std::shared_ptr<mailbox>& mail() noexcept { return mail_; }
+  const loop_counters& counters() const noexcept { return counters_; }
+  /// The connection whose handler runs right now, or null.
+  slot* active() noexcept { return active_; }
+
+  void host(const service& what);
+  slot* find(connection_id id) noexcept;
+  connection_id id_of(const slot& c) const noexcept { return {c.generation(), c.io.slot, index_}; }
+  std::uint32_t visit(std::uint32_t from, std::uint32_t slots,
+                      const std::function<void(connection&)>& call);
+
+  // ── what handlers cause (see connection.hpp) ──
+  bool send(slot& c, bytes data) noexcept;
+  void half_close(slot& c) noexcept;
+  void close(slot& c, close_reason reason, std::optional<close_method> method = {}) noexcept;
+  void resume(slot& c) noexcept;
+  bool finish_exchange(slot& c) noexcept;
+  bool is_last_exchange(const slot& c) const noexcept;
+  void deadlines_changed(slot& c) noexcept;
+  std::size_t queued(const slot& c) const noexcept;
+  std::optional<duration> time_left(const slot& c) const noexcept;
+  void mark(slot& c, pending_work what) noexcept;
+  void release_owed(slot& c) noexcept;
+  /// Runs user code of `c` and then does what it caused. Not reentrant.
+  template <class Call>
+  void run_handler(slot& c, Call&& call) {
+    enter(c);
+    guarded(c, std::forward<Call>(call));
+    leave(c);
+  }
+  void fail_handler(slot& c, const char* what) noexcept;
+  /// A coroutine that outlived its connection has ended: the slot may go.
+  void frames_ended(slot& c) noexcept;
+
+  // ── timers of handlers ──
+  std::uint32_t start_timer(duration delay, timer_target& whom);
+  void cancel_timer(std::uint32_t timer) noexcept;
+
+  // ── the server's orders ──
+  /// Takes over a connection that another loop accepted and reserved for.
+  void adopt(const accepted& fresh);
+  void accept(bool on) { io_->set_accepting(on); }
+  void accept_again_after(duration pause);
+  void drain();
+  void abort_all();
+  bool empty() const noexcept { return slots_.size() == 0; }
+  /// Calls once, at the end of a turn, when no slot is used any more.
+  void when_empty(std::function<void()> call) { when_empty_ = std::move(call); }
+  /// Destroys what is left, suspended handlers included. The engine must not run any more.
+  void destroy_all() noexcept;
+
+  // ── engine_events ──
+  stream* find(std::uint32_t slot, std::uint32_t generation) noexcept override;
+  void for_each_stream(void (*call)(engine&, stream&)) override;
+  void on_accept(const accepted& fresh) override;
+  void on_accept_failed(int error) override;
+  void on_turn_begin() override;
+  bool reserve() override;
+  void unreserve() override;
+  void on_received(stream& from, const received& input) override;
+  void on_writable(stream& to) override;
+  void on_hangup(stream& from) override;
+  void on_time() override;
+  void on_wake() override;
+  void on_turn_end() override;
+
+ private:
+  struct timer {
+    timer_target* whom;
+  };
+  struct accept_timer final : timer_target {
+    explicit accept_timer(loop& of) : host{&of} {}
+    void fire() override {
+      armed = false;
+      host->accept(true);
+    }
+    loop* host;
+    bool armed = false;
+  };
+  enum class swept : std::uint8_t { drain, abort };
+
+  slot& of(stream& what) noexcept { return slots_[what.slot]; }
+  void enter(slot& c) noexcept;
+  void leave(slot& c) noexcept;
+  /// Runs user code; what it throws ends the connection as handler_failed.
+  template <class Call>
+  bool guarded(slot& c, Call&& call) noexcept {
+    try {
+      call();
+      return true;
+    } catch (const std::exception& failure) {
+      fail_handler(c, failure.what());
+    } catch (...) {
+      fail_handler(c, "an exception that is not a std::exception");
+    }
+    return false;
+  }
+  void run_timers();
+  void do_marked();
+
+  // input.cpp
+  void deliver(slot& c, bytes data);
+  void redeliver(slot& c);
+  void discard(slot& c, bytes data) noexcept;
+  void end_of_input(slot& c);
+  bool look(slot& c);
+  void tell_end_of_input(slot& c);
+  bool may_read(const slot& c) const noexcept;
+
+  // output.cpp
+  bool push(slot& c) noexcept;
+  void push_with(slot& c, bytes more);
+  void cork_last_bytes(slot& c) noexcept;
+  void took(slot& c, std::size_t count) noexcept;
+  void update_watermarks(slot& c) noexcept;
+
+  // phases.cpp: which deadline counts, and what happens at it
+  phase phase_of(const slot& c) const noexcept;
+  void update_deadline(slot& c) noexcept;
+  void collect();
+  std::optional<tick> at_phase_end(slot& c);
+  void end_slow(slot& c, close_reason reason);
+  bool finish_lifetime(slot& c);
+  std::optional<tick> due(const slot& c) const noexcept;
+  std::optional<tick> at_deadline(slot& c);
+  bool check_acknowledged(slot& c) noexcept;
+  void stretch_handle(slot& c) noexcept;
+  std::optional<std::uint64_t> lifetime_due(const slot& c) const noexcept;
+  void arm();
+
+  // ending.cpp: how it leaves
+  void step(slot& c, lifecycle_event what);
+  void decide(slot& c, close_reason reason, std::optional<close_method> method) noexcept;
+  void advance(slot& c);
+  void update_watch(slot& c);
+  void after_flush(slot& c);
+  lifecycle_event how_flushed(slot& c);
+  void start_discarding(slot& c);
+  void drain_input(slot& c) noexcept;
+  void poll_unacknowledged(slot& c);
+  void end_session(slot& c) noexcept;
+  void reap(slot& c, close_reason reason);
+  void lose_peer(slot& c, int error);
+  void release(slot& c, lifecycle_action how);
+  void report(slot& c, const close_record& record);
+  close_record make_record(slot& c, dwell::release how);
+  void place_time_wait(slot& c, dwell::release how, close_record& record);
+  void forget_timers(slot& c) noexcept;
+
+  // admission.cpp
+  slot* take_in(const accepted& fresh);
+  void open(slot& c);
+  bool make_room();
+  slot* longest_idle() noexcept;
+  void sweep();
+
+  std::uint32_t index_;
+  block_pool* pool_;
+  engine* io_;
+  loop_owner* owner_;
+  when_full policy_;
+  std::shared_ptr<mailbox> mail_;
+  loop_counters counters_;
+  slab<slot> slots_;
+  reaper reaper_;
+  timing_wheel timer_wheel_;
+  slab<timer> timers_;
+  std::vector<std::unique_ptr<hosted_service>> services_;
+  std::vector<std::uint32_t> erased_;  // closed in this turn: their slots are free after it
+  std::vector<unique_function<void(loop&)>> posted_;
+  std::size_t posted_done_ = 0;
+  std::uint64_t last_generation_ = 0;
+  std::uint32_t stalled_total_ = 0;  // milliseconds
+  std::uint32_t dirty_head_;
+  std::uint32_t dirty_tail_;
+  std::uint16_t turn_ = 0;
+  slot* active_ = nullptr;    // whose handler runs
+  slot* gatherer_ = nullptr;  // whose output is gathered: active, or just left
+  std::byte* gather_;
+  std::size_t gathered_ = 0;
+  accept_timer accept_again_{*this};
+  bool draining_ = false;
+  bool more_to_reap_ = false;
+  bool refuse_next_ = false;
+  std::optional<swept> sweeping_;
+  std::uint32_t sweep_from_ = 0;
+  std::uint64_t random_;
+  std::function<void()> when_empty_;
+  loop* outer_ = nullptr;
+};
+
+}  // namespace dwell

@@ -1,0 +1,124 @@
+#include "connection/loop.hpp"
+
+#include <array>
+#include <cstring>
+#include <new>
+
+namespace dwell {
+namespace {
+
+/// From this size on a send goes out at once: the copy would cost more than the call saves.
+constexpr std::size_t worth_a_call = std::size_t{16} * 1024;
+constexpr std::size_t most_vectors = 16;
+
+}  // namespace
+
+std::size_t loop::queued(const slot& c) const noexcept {
+  return c.queue.size() + (gatherer_ == &c ? gathered_ : 0);
+}
+
+bool loop::send(slot& c, bytes data) noexcept {
+  if (!c.accepts_output()) return false;
+  if (data.empty()) return true;
+  c.sent_in_exchange = true;
+  try {
+    if (active_ != &c || !c.queue.empty()) {
+      c.queue.append(*pool_, data);
+      if (active_ != &c) mark(c, pending_work::advance);
+    } else if (data.size() < worth_a_call && gathered_ + data.size() <= engine::input_buffer_size) {
+      std::memcpy(gather_ + gathered_, data.data(), data.size());
+      gathered_ += data.size();
+      return true;
+    } else {
+      push_with(c, data);
+    }
+  } catch (const std::bad_alloc&) {
+    close(c, close_reason::overload, close_method::abort);
+    return false;
+  }
+  update_watermarks(c);
+  if (c.queue.size() > c.options().limits.output) close(c, close_reason::write_timeout);
+  return !c.decided;
+}
+
+/// Sends the gathered output and `more` in one call, and queues what the kernel does not take.
+void loop::push_with(slot& c, bytes more) {
+  if (is_last_exchange(c)) cork_last_bytes(c);
+  const std::size_t gathered = std::exchange(gathered_, 0);
+  const std::array<iovec, 2> parts{iovec{gather_, gathered},
+                                   iovec{const_cast<std::byte*>(more.data()), more.size()}};
+  const sent result = io_->send(c.io, parts);
+  took(c, result.count);
+  if (result.error != 0) {  // seen again, and acted upon, once the callback has returned
+    c.queue.append(*pool_, more);
+    return;
+  }
+  if (result.count < gathered) {
+    c.queue.append(*pool_, bytes{gather_ + result.count, gathered - result.count});
+  }
+  const std::size_t of_more = result.count > gathered ? result.count - gathered : 0;
+  if (of_more < more.size()) c.queue.append(*pool_, more.subview(of_more));
+}
+
+/// So that the last bytes and our FIN leave in one segment: sent apart, a client that knows the
+/// length closes first, and where TIME_WAIT goes is a race.
+void loop::cork_last_bytes(slot& c) noexcept {
+  if (c.io.is_tcp && !c.io.corked && c.done != close_method::abort) io_->cork(c.io);
+}
+
+void loop::took(slot& c, std::size_t count) noexcept {
+  if (count == 0) return;
+  const tick now = io_->now_tick();
+  if (!c.maybe_unacknowledged && c.io.is_tcp) {
+    c.maybe_unacknowledged = true;
+    c.acknowledged = static_cast<std::uint32_t>(c.sent_bytes);
+    c.unacknowledged_since = now;
+  }
+  c.sent_bytes += count;
+  counters_.sent.add(count);
+  c.last_activity = now;
+  c.clock.progress(now);
+}
+
+/// Offers what waits to the kernel, in one call. False when the connection has ended by it.
+bool loop::push(slot& c) noexcept {
+  const std::size_t gathered = gatherer_ == &c ? std::exchange(gathered_, 0) : 0;
+  if (gathered == 0 && c.queue.empty()) return true;
+  if (c.decided && !c.input_ended) cork_last_bytes(c);
+
+  // Output is gathered only while the queue is empty, so one of the two is.
+  std::array<iovec, most_vectors> parts{iovec{gather_, gathered}};
+  const std::size_t count = gathered != 0 ? 1 : c.queue.gather(parts);
+  const sent result = io_->send(c.io, std::span{parts}.first(count));
+  took(c, result.count);
+  if (result.error != 0) {
+    lose_peer(c, result.error);
+    return false;
+  }
+  if (gathered == 0) {
+    c.queue.consume(result.count);
+  } else if (result.count < gathered) {
+    try {
+      c.queue.append(*pool_, bytes{gather_ + result.count, gathered - result.count});
+    } catch (const std::bad_alloc&) {
+      decide(c, close_reason::overload, close_method::abort);
+      step(c, lifecycle_event::abort);
+      return false;
+    }
+  }
+  update_watermarks(c);
+  return true;
+}
+
+void loop::update_watermarks(slot& c) noexcept {
+  const std::size_t size = c.queue.size();
+  if (!c.above_high) {
+    c.above_high = size > c.options().limits.high_watermark;
+  } else if (size < c.options().limits.low_watermark) {
+    c.above_high = false;
+    mark(c, pending_work::tell_writable);
+    mark(c, pending_work::redeliver);
+  }
+}
+
+}  // namespace dwell

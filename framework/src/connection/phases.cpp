@@ -1,0 +1,187 @@
+#include "connection/loop.hpp"
+#include "deadline/validate.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace dwell {
+namespace {
+
+std::optional<tick> sooner(std::optional<tick> a, tick b) noexcept {
+  return a && before(*a, b) ? *a : b;
+}
+
+}  // namespace
+
+phase loop::phase_of(const slot& c) const noexcept {
+  if (queued(c) > 0) return phase::write;
+  if (c.decided) return phase::close;
+  if (c.owed > 0 || c.answering) return phase::handle;
+  if (c.message_open || (!c.delimits && !c.kept.empty())) return phase::read;
+  return phase::idle;
+}
+
+/// Called after everything that may change the phase. The wheel is touched only when the deadline
+/// came nearer.
+void loop::update_deadline(slot& c) noexcept {
+  const phase now_in = phase_of(c);
+  if (now_in == phase::handle && c.clock.current() != phase::handle) c.stalls_seen = stalled_total_;
+  const bool was_writing = c.clock.current() == phase::write;
+  c.clock.enter(now_in, io_->now_tick());
+  if (was_writing)
+    c.clock.progress(io_->now_tick());  // the last byte has just left: idle starts here
+  if (const auto when = due(c)) reaper_.expect(c.io.slot, *when);
+}
+
+std::optional<tick> loop::due(const slot& c) const noexcept {
+  std::optional<tick> soonest = c.clock.due(c.limits());
+  if (c.decided) {
+    if (c.state == lifecycle_state::settling) return sooner(soonest, c.unacknowledged_since);
+    return soonest;
+  }
+  if (c.maybe_unacknowledged && c.limits().write != off) {
+    soonest = sooner(soonest, c.unacknowledged_since + c.limits().write);
+  }
+  if (const auto end = lifetime_due(c); end && c.clock.current() == phase::idle) {
+    const std::uint64_t left = *end > io_->now() ? *end - io_->now() : 0;
+    soonest = sooner(soonest, io_->now_tick() + duration{static_cast<std::int64_t>(left)});
+  }
+  return soonest;
+}
+
+/// Up to 10 % later than asked, different for each connection and the same each time it is asked
+/// for.
+std::optional<std::uint64_t> loop::lifetime_due(const slot& c) const noexcept {
+  if (c.limits().lifetime == off) return std::nullopt;
+  const auto lifetime = static_cast<std::uint64_t>(c.limits().lifetime.count());
+  const std::uint64_t jitter = (c.generation() * 0x9E3779B97F4A7C15U) >> 32U;
+  return c.opened_at + lifetime + ((lifetime / 10 * jitter) >> 32U);
+}
+
+std::optional<duration> loop::time_left(const slot& c) const noexcept {
+  if (c.is_released()) return std::nullopt;
+  const auto when = due(c);
+  if (!when) return std::nullopt;
+  return duration{std::max(0, *when - io_->now_tick())};
+}
+
+void loop::deadlines_changed(slot& c) noexcept {
+  if (const auto when = due(c)) reaper_.expect(c.io.slot, *when);
+}
+
+void loop::collect() {
+  more_to_reap_ = reaper_.collect(io_->now_tick(), reap_budget{}, [this](std::uint32_t index) {
+    slot* const c = slots_.find(index);
+    return c == nullptr || c->is_released() ? std::nullopt : at_deadline(*c);
+  });
+  if (more_to_reap_) io_->wake();
+}
+
+void loop::arm() {
+  std::optional<tick> next = reaper_.next();
+  if (const auto waited_for = timer_wheel_.next()) next = sooner(next, *waited_for);
+  if (!next) return;
+  const std::int32_t wait = std::max(0, *next - io_->now_tick());
+  io_->arm(io_->now() + static_cast<std::uint64_t>(wait));
+}
+
+/// The wheel says that a deadline of `c` may have come. Returns the real one when it is later;
+/// nothing when there is none any more, or when there was work: that has set the next one itself.
+std::optional<tick> loop::at_deadline(slot& c) {
+  const tick now = io_->now_tick();
+  stretch_handle(c);
+  if (c.state == lifecycle_state::settling) {
+    poll_unacknowledged(c);
+    return std::nullopt;
+  }
+  if (c.maybe_unacknowledged && !c.decided && c.limits().write != off &&
+      !before(now, c.unacknowledged_since + c.limits().write) && !check_acknowledged(c)) {
+    close(c, close_reason::write_timeout);
+    advance(c);
+    return std::nullopt;
+  }
+  const auto when = c.clock.due(c.limits());
+  if (!when || before(now, *when)) {
+    if (finish_lifetime(c)) return std::nullopt;
+    return due(c);
+  }
+  return at_phase_end(c);
+}
+
+std::optional<tick> loop::at_phase_end(slot& c) {
+  switch (c.clock.current()) {
+    case phase::idle:
+      if (c.maybe_unacknowledged) check_acknowledged(c);
+      if (c.maybe_unacknowledged) {  // idle stands still while the peer has something to
+                                     // acknowledge
+        c.clock.progress(io_->now_tick());
+        return due(c);
+      }
+      reap(c, close_reason::idle_timeout);
+      return std::nullopt;
+    case phase::write:
+      if (check_acknowledged(c)) {
+        c.clock.progress(io_->now_tick());
+        return due(c);
+      }
+      if (c.decided) {
+        step(c, lifecycle_event::deadline);
+      } else {
+        close(c, close_reason::write_timeout);
+        advance(c);
+      }
+      return std::nullopt;
+    case phase::close: step(c, lifecycle_event::deadline); return std::nullopt;
+    case phase::handshake: end_slow(c, close_reason::handshake_timeout); return std::nullopt;
+    case phase::read: end_slow(c, close_reason::read_timeout); return std::nullopt;
+    case phase::handle: end_slow(c, close_reason::handle_timeout); return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+/// Handshake, read or handle took too long. Bytes that have arrived may have finished what was
+/// waited for.
+void loop::end_slow(slot& c, close_reason reason) {
+  const phase was = c.clock.current();
+  if (was != phase::handle && look(c)) {
+    if (c.is_released()) return;
+    if (const auto when = c.clock.due(c.limits());
+        c.decided || c.clock.current() != was || !when || before(io_->now_tick(), *when)) {
+      advance(c);
+      return;
+    }
+  }
+  enter(c);
+  guarded(c, [&] { c.handler().on_deadline(c, c.session, reason); });
+  close(c, reason);
+  leave(c);
+}
+
+/// True when lifetime has just ended an idle connection.
+bool loop::finish_lifetime(slot& c) {
+  const auto end = lifetime_due(c);
+  if (!end || *end > io_->now() || c.decided || c.clock.current() != phase::idle) return false;
+  reap(c, close_reason::lifetime);
+  return true;
+}
+
+/// Asks the kernel how much the peer has acknowledged. True when that is more than at the last
+/// look, or all.
+bool loop::check_acknowledged(slot& c) noexcept {
+  const std::uint32_t outstanding = io_->unacknowledged(c.io);
+  const std::uint32_t acknowledged = static_cast<std::uint32_t>(c.sent_bytes) - outstanding;
+  const bool progress = outstanding == 0 || acknowledged != c.acknowledged;
+  c.acknowledged = acknowledged;
+  c.maybe_unacknowledged = outstanding != 0;
+  if (progress) c.unacknowledged_since = io_->now_tick();
+  return progress;
+}
+
+/// The handler could not run while the loop did not.
+void loop::stretch_handle(slot& c) noexcept {
+  if (c.clock.current() != phase::handle || c.stalls_seen == stalled_total_) return;
+  c.clock.stretch(duration{stalled_total_ - c.stalls_seen});
+  c.stalls_seen = stalled_total_;
+}
+
+}  // namespace dwell

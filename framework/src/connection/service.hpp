@@ -1,0 +1,30 @@
+#pragma once
+
+#include <dwell/connection/handler.hpp>
+#include <dwell/connection/options.hpp>
+
+#include <cstdint>
+
+namespace dwell {
+
+class loop;
+
+/// A service as every loop sees it: read-only once the server runs.
+struct service {
+  std::uint32_t index;
+  service_options options;
+  handler what;
+  /// What the listener's connections inherit (listener_options), so that a close need not ask for
+  /// it.
+  bool corked = false;
+  bool no_time_wait = false;
+  std::uint64_t exchanges = unlimited;  ///< 1 in short mode
+};
+
+/// A service on one loop; what a connection points to for both.
+struct hosted_service {
+  loop* host;
+  const service* of;
+};
+
+}  // namespace dwell

@@ -1,0 +1,203 @@
+#include "engine/epoll/epoll_engine.hpp"
+
+#include "engine/epoll/clock.hpp"
+
+#include <asio/post.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <unistd.h>
+
+namespace dwell {
+namespace {
+
+constexpr std::uint64_t stall = 100;  // ms
+constexpr std::uint32_t haunted = 3;  // stale events of one generation within a second
+
+}  // namespace
+
+epoll_engine::epoll_engine(asio::io_context& host, block_pool& pool)
+    : engine{pool}, host_{&host}, watched_{host}, timer_{host} {
+  now_ = turn_began_ = read_clock();
+  watched_.assign(poller_.descriptor());
+}
+
+epoll_engine::~epoll_engine() {
+  *alive_ = false;
+  close_listeners();
+  if (watched_.is_open()) watched_.release();  // the poller closes it
+}
+
+void epoll_engine::start() {
+  stopped_ = false;
+  now_ = turn_began_ = read_clock();
+  wait_for_events();
+  wake();  // the first turn arms the timer
+}
+
+void epoll_engine::stop() {
+  stopped_ = true;
+  watched_.cancel();
+  timer_.cancel();
+  armed_for_ = 0;
+}
+
+// ── turns
+// ───────────────────────────────────────────────────────────────────────────────────────────
+
+void epoll_engine::wait_for_events() {
+  auto ready = [this, alive = std::weak_ptr{alive_}](const std::error_code& error) {
+    if (error || alive.expired() || stopped_) return;
+    begin_turn();
+    poll();
+    end_turn();
+    if (!stopped_) wait_for_events();
+  };
+  watched_.async_wait(asio::posix::stream_descriptor::wait_read,
+                      with_memory{wait_memory_, std::move(ready)});
+}
+
+void epoll_engine::begin_turn() {
+  now_ = read_clock();
+  // A timer this late, or a turn this long, means that nothing could run meanwhile.
+  const std::uint64_t late = armed_for_ != 0 && now_ > armed_for_ ? now_ - armed_for_ : 0;
+  stalled_for_ = late > stall ? late : 0;
+  if (stalled_for_ != 0) armed_for_ = now_;
+  turn_began_ = now_;
+  events().on_turn_begin();
+}
+
+void epoll_engine::end_turn() {
+  now_ = read_clock();
+  events().on_turn_end();
+}
+
+void epoll_engine::arm(std::uint64_t due) {
+  if (stopped_ || (armed_for_ != 0 && armed_for_ <= due)) return;
+  armed_for_ = due;
+  timer_.expires_at(asio::steady_timer::time_point{std::chrono::milliseconds{due}});
+  auto expired = [this, alive = std::weak_ptr{alive_}](const std::error_code& error) {
+    if (error || alive.expired() || stopped_) return;
+    begin_turn();
+    armed_for_ = 0;
+    if (stalled_for_ != 0) poll();  // what came during the stall counts before any deadline
+    events().on_time();
+    end_turn();
+  };
+  timer_.async_wait(with_memory{timer_memory_, std::move(expired)});
+}
+
+void epoll_engine::wake() noexcept {
+  if (woken_.exchange(true, std::memory_order_acq_rel)) return;
+  auto awake = [this, alive = std::weak_ptr{alive_}] {
+    if (alive.expired()) return;
+    woken_.store(false, std::memory_order_release);
+    begin_turn();
+    events().on_wake();
+    end_turn();
+  };
+  asio::post(*host_, with_memory{wake_memory_, std::move(awake)});
+}
+
+void epoll_engine::poll() {
+  for (const epoll_event& event : poller_.poll()) dispatch(event);
+}
+
+void epoll_engine::dispatch(const epoll_event& event) {
+  const std::uint32_t generation = poller::generation_of(event);
+  if (poller::slot_of(event) == poller::listener_slot) {
+    if (generation < listeners_.size()) accept_from(listeners_[generation]);
+    return;
+  }
+  stream* const what = events().find(poller::slot_of(event), generation);
+  if (what == nullptr) return count_ghost(generation);
+  constexpr std::uint32_t input = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+  if ((event.events & input) != 0) {
+    if (what->wants_input) {
+      events().on_received(*what, receive(*what));
+    } else if (poller_.mute(*what, event.events)) {
+      events().on_hangup(*what);
+    }
+  }
+  if ((event.events & EPOLLOUT) != 0 && what->descriptor >= 0 && what->wants_output) {
+    events().on_writable(*what);
+  }
+}
+
+/// A forked child that holds a closed socket keeps it in the set, where it cannot be removed: only
+/// a new set helps.
+void epoll_engine::count_ghost(std::uint32_t generation) {
+  if (ghost_ != generation || now_ - ghosts_since_ > 1000) {
+    ghost_ = generation;
+    ghosts_since_ = now_;
+    ghosts_ = 0;
+  }
+  if (++ghosts_ >= haunted) rebuild_set();
+}
+
+void epoll_engine::rebuild_set() {
+  ghosts_ = 0;
+  watched_.release();
+  poller_.renew();
+  watched_.assign(poller_.descriptor());
+  events().for_each_stream([](engine& self, stream& what) {
+    what.registered = 0;
+    if (what.enrolled) static_cast<void>(self.watch(what));
+  });
+  set_accepting(accepting_);
+}
+
+// ── listeners
+// ───────────────────────────────────────────────────────────────────────────────────────
+
+endpoint epoll_engine::listen(std::uint32_t service, const listener_options& options) {
+  auto [descriptor, bound] = open_listener(options);
+  listeners_.push_back(
+      {descriptor, service, bound.is_unix() ? bound.address.substr(5) : std::string{}});
+  return bound;
+}
+
+void epoll_engine::set_accepting(bool on) {
+  accepting_ = on;
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    poller_.watch_listener(listeners_[i].descriptor, static_cast<std::uint32_t>(i), on);
+  }
+}
+
+void epoll_engine::close_listeners() {
+  accepting_ = false;
+  for (const listener& each : listeners_) {
+    ::close(each.descriptor);
+    if (!each.unlink_path.empty()) ::unlink(each.unlink_path.c_str());
+  }
+  listeners_.clear();
+}
+
+/// Two phases: accept a batch, then serve each. Serving one before accepting the next costs 15 %.
+void epoll_engine::accept_from(const listener& from) {
+  constexpr std::size_t batch = 64;
+  std::array<accepted, batch> fresh;
+  std::size_t count = 0;
+  while (count < batch && accepting_ && events().reserve()) {
+    sockaddr_storage address;
+    socklen_t length = sizeof address;
+    const int descriptor = ::accept4(from.descriptor, reinterpret_cast<sockaddr*>(&address),
+                                     &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+      fresh[count++] = {descriptor, from.service, socket_address::from(address)};
+      continue;
+    }
+    const int error = errno;
+    events().unreserve();
+    if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+      events().on_accept_failed(error);
+      break;
+    }
+    // EAGAIN ends the batch; what concerns one connection only (accept(2)) waits for the next.
+    break;
+  }
+  for (const accepted& each : std::span{fresh}.first(count)) events().on_accept(each);
+}
+
+}  // namespace dwell

@@ -1,0 +1,89 @@
+#pragma once
+
+#include "engine/engine.hpp"
+#include "engine/epoll/handler_memory.hpp"
+#include "engine/epoll/poller.hpp"
+
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace dwell {
+
+/// The engine on Linux: an epoll set of its own, watched through one descriptor of an Asio
+/// io_context. Asio carries timers, posts and whatever else its user brings; readiness of
+/// connections does not go through Asio's per-socket operations.
+///
+/// The re-arm rule: exactly one async_wait on the set; each wake-up takes one batch, and waits
+/// again, always, also after a full batch, because re-arming (EPOLL_CTL_MOD) checks readiness anew.
+/// The edge alone would lose events.
+class epoll_engine final : public engine {
+ public:
+  epoll_engine(asio::io_context& host, block_pool& pool);
+  ~epoll_engine() override;
+
+  /// Begins to watch. Before the first run of the io_context, on any thread.
+  void start();
+  /// Cancels what waits, so that the io_context can run out of work.
+  void stop();
+
+  void arm(std::uint64_t due) override;
+  void wake() noexcept override;
+  asio::io_context* host() noexcept override { return host_; }
+
+  endpoint listen(std::uint32_t service, const listener_options& options) override;
+  void set_accepting(bool on) override;
+  void close_listeners() override;
+
+  bool watch(stream& what) noexcept override;
+  received receive(stream& from) noexcept override;
+  sent send(stream& to, std::span<const iovec> data) noexcept override;
+  void cork(stream& what) noexcept override;
+  void shutdown_send(stream& what) noexcept override;
+  std::uint32_t unacknowledged(const stream& what) noexcept override;
+  std::optional<tcp_facts> facts(const stream& what) noexcept override;
+  endpoint local_endpoint(const stream& what) const override;
+  void release(stream& what, dwell::release how) noexcept override;
+  bool can_avoid_time_wait() const noexcept override;
+
+ private:
+  struct listener {
+    int descriptor;
+    std::uint32_t service;
+    std::string unlink_path;  // of a Unix socket
+  };
+
+  void wait_for_events();
+  void begin_turn();
+  void end_turn();
+  void poll();
+  void dispatch(const epoll_event& event);
+  void accept_from(const listener& from);
+  void count_ghost(std::uint32_t generation);
+  void rebuild_set();
+
+  asio::io_context* host_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // posts outlive the engine
+  poller poller_;
+  asio::posix::stream_descriptor watched_;
+  asio::steady_timer timer_;
+  handler_memory wait_memory_;
+  handler_memory timer_memory_;
+  handler_memory wake_memory_;
+  std::vector<listener> listeners_;
+  std::uint64_t armed_for_ = 0;  // 0: the timer is not armed
+  std::uint64_t turn_began_ = 0;
+  std::uint64_t ghosts_since_ = 0;
+  std::uint32_t ghost_ = 0;
+  std::uint32_t ghosts_ = 0;
+  std::atomic<bool> woken_ = false;
+  bool accepting_ = false;
+  bool stopped_ = true;
+  bool spell_over_ = false;
+};
+
+}  // namespace dwell

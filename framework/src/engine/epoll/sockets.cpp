@@ -1,0 +1,94 @@
+#include "engine/epoll/epoll_engine.hpp"
+#include "net/close_sequence.hpp"
+
+#include <cerrno>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace dwell {
+
+bool epoll_engine::watch(stream& what) noexcept { return !what.enrolled || poller_.watch(what); }
+
+received epoll_engine::receive(stream& from) noexcept {
+  ssize_t count;
+  do {
+    count = ::recv(from.descriptor, input_buffer(), input_buffer_size, 0);
+  } while (count < 0 && errno == EINTR);
+  if (count > 0) {
+    const auto size = static_cast<std::size_t>(count);
+    return {.what = received::outcome::data,
+            .more = size == input_buffer_size,
+            .data = bytes{input_buffer(), size}};
+  }
+  if (count == 0) return {.what = received::outcome::end};
+  if (errno == EAGAIN) return {.what = received::outcome::would_block};
+  return {.what = received::outcome::failed, .error = errno};
+}
+
+sent epoll_engine::send(stream& to, std::span<const iovec> data) noexcept {
+  ssize_t count;
+  do {
+    if (data.size() == 1) {
+      count = ::send(to.descriptor, data[0].iov_base, data[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(data.data());
+      message.msg_iovlen = data.size();
+      count = ::sendmsg(to.descriptor, &message, MSG_NOSIGNAL);
+    }
+  } while (count < 0 && errno == EINTR);
+  if (count >= 0) return {.count = static_cast<std::size_t>(count)};
+  // ENOBUFS and ENOMEM pass: the bytes stay queued, and the write deadline bounds the wait.
+  if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return {};
+  return {.error = errno};
+}
+
+void epoll_engine::cork(stream& what) noexcept {
+  set_cork(what.descriptor);
+  what.corked = true;
+}
+
+void epoll_engine::shutdown_send(stream& what) noexcept { ::shutdown(what.descriptor, SHUT_WR); }
+
+std::uint32_t epoll_engine::unacknowledged(const stream& what) noexcept {
+  int count = 0;
+  if (::ioctl(what.descriptor, SIOCOUTQ, &count) != 0) return 0;
+  return static_cast<std::uint32_t>(count);
+}
+
+std::optional<tcp_facts> epoll_engine::facts(const stream& what) noexcept {
+  tcp_info info;
+  socklen_t length = sizeof info;
+  if (::getsockopt(what.descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return {};
+  return tcp_facts{.state = info.tcpi_state, .rtt = std::chrono::microseconds{info.tcpi_rtt}};
+}
+
+endpoint epoll_engine::local_endpoint(const stream& what) const {
+  sockaddr_storage address;
+  socklen_t length = sizeof address;
+  if (::getsockname(what.descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+    return {};
+  return to_endpoint(address, length);
+}
+
+void epoll_engine::release(stream& what, dwell::release how) noexcept {
+  switch (how) {
+    case dwell::release::fin: ::close(what.descriptor); break;
+    case dwell::release::fin_without_time_wait:
+      if (!what.no_time_wait) set_no_time_wait(what.descriptor);
+      ::close(what.descriptor);
+      break;
+    case dwell::release::reset: close_with_reset(what.descriptor); break;
+  }
+  what.descriptor = -1;
+}
+
+bool epoll_engine::can_avoid_time_wait() const noexcept {
+  static const bool works = no_time_wait_works();
+  return works;
+}
+
+}  // namespace dwell

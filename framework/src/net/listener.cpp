@@ -1,0 +1,171 @@
+#include "net/listener.hpp"
+
+#include "net/socket_address.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdexcept>
+#include <string>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace dwell {
+namespace {
+
+class unique_descriptor {
+ public:
+  explicit unique_descriptor(int descriptor) noexcept : descriptor_{descriptor} {}
+  unique_descriptor(const unique_descriptor&) = delete;
+  unique_descriptor& operator=(const unique_descriptor&) = delete;
+  ~unique_descriptor() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  int get() const noexcept { return descriptor_; }
+  int release() noexcept { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_;
+};
+
+[[noreturn]] void fail(int error, const std::string& what) {
+  throw std::system_error{error, std::generic_category(), what};
+}
+
+void set(int descriptor, int level, int option, const char* name, int value) {
+  if (::setsockopt(descriptor, level, option, &value, sizeof value) != 0) {
+    fail(errno, std::string{name} + " = " + std::to_string(value));
+  }
+}
+
+void set_tcp_options(int descriptor, const listener_options& options) {
+  const socket_options& socket = options.socket;
+  const auto set_tcp = [descriptor](int option, const char* name, auto value) {
+    set(descriptor, IPPROTO_TCP, option, name, static_cast<int>(value));
+  };
+  if (socket.nodelay) set_tcp(TCP_NODELAY, "TCP_NODELAY", 1);
+  if (options.user_timeout != off) {
+    set_tcp(TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT (ms)", options.user_timeout.count());
+  }
+  if (socket.keepalive) {
+    set(descriptor, SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE", 1);
+    set_tcp(TCP_KEEPIDLE, "TCP_KEEPIDLE (s)", socket.keepalive->idle.count());
+    set_tcp(TCP_KEEPINTVL, "TCP_KEEPINTVL (s)", socket.keepalive->interval.count());
+    set_tcp(TCP_KEEPCNT, "TCP_KEEPCNT", socket.keepalive->count);
+  }
+  if (options.no_time_wait) {
+    set_tcp(TCP_LINGER2, "TCP_LINGER2", -1);
+  } else if (socket.linger2) {
+    set_tcp(TCP_LINGER2, "TCP_LINGER2 (s)", socket.linger2->count());
+  }
+  if (socket.defer_accept) {
+    set_tcp(TCP_DEFER_ACCEPT, "TCP_DEFER_ACCEPT (s)", socket.defer_accept->count());
+  }
+  if (socket.notsent_lowat) {
+    set_tcp(TCP_NOTSENT_LOWAT, "TCP_NOTSENT_LOWAT (bytes)", *socket.notsent_lowat);
+  }
+  if (options.cork) set_tcp(TCP_CORK, "TCP_CORK", 1);
+}
+
+void set_socket_options(int descriptor, int family, const listener_options& options) {
+  const socket_options& socket = options.socket;
+  const auto set_one = [descriptor](int option, const char* name, int value) {
+    set(descriptor, SOL_SOCKET, option, name, value);
+  };
+  // SO_RCVBUF before listen(): it decides the window scale of every handshake (tcp(7)).
+  if (socket.receive_buffer) set_one(SO_RCVBUF, "SO_RCVBUF (bytes)", *socket.receive_buffer);
+  if (socket.send_buffer) set_one(SO_SNDBUF, "SO_SNDBUF (bytes)", *socket.send_buffer);
+  if (family == AF_UNIX) return;
+  set_one(SO_REUSEADDR, "SO_REUSEADDR", socket.reuse_address ? 1 : 0);
+  if (family == AF_INET6) {
+    set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY", socket.v6only ? 1 : 0);
+  }
+  if (options.joins) set_one(SO_REUSEPORT, "SO_REUSEPORT", 1);
+  set_tcp_options(descriptor, options);
+}
+
+/// A socket file that nobody listens on is what a killed server left behind: binding may replace
+/// it.
+void remove_stale_socket(const raw_address& address, const std::string& path) {
+  struct stat about {};
+  if (::lstat(path.c_str(), &about) != 0 || !S_ISSOCK(about.st_mode)) return;
+  const unique_descriptor probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (probe.get() < 0) return;
+  if (::connect(probe.get(), address.get(), address.length) != 0 && errno == ECONNREFUSED) {
+    ::unlink(path.c_str());
+  }
+}
+
+std::string advice(int error, const endpoint& where) {
+  switch (error) {
+    case EADDRINUSE:
+      return where.is_unix()
+                 ? "; another server listens there, or the file is no socket: use another path"
+                 : "; another server listens there: stop it, or use another port";
+    case EACCES:
+      return where.is_unix() ? "; use a directory you may write to"
+                             : "; use a port above 1023 or grant CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL: return "; no interface has this address: see `ip address`";
+    case EAFNOSUPPORT: return "; this kernel has no such address family";
+    default: return {};
+  }
+}
+
+/// Says what failed, why, and what to do, in this order; std::system_error alone would end with the
+/// why.
+class listen_error final : public std::system_error {
+ public:
+  listen_error(int error, const endpoint& where)
+      : std::system_error{error, std::generic_category()},
+        text_{"cannot listen on " + to_string(where) + ": " + code().message() +
+              advice(error, where)} {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+[[noreturn]] void fail_at(int error, const endpoint& where) { throw listen_error{error, where}; }
+
+unique_descriptor open_socket(const endpoint& where, raw_address& address) {
+  const auto open = [&] {
+    return ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  };
+  int descriptor = open();
+  if (descriptor < 0 && errno == EAFNOSUPPORT && where.address.empty()) {
+    address = to_raw_address({"0.0.0.0", where.port});
+    descriptor = open();
+  }
+  if (descriptor < 0) fail_at(errno, where);
+  return unique_descriptor{descriptor};
+}
+
+}  // namespace
+
+std::pair<int, endpoint> open_listener(const listener_options& options) {
+  const endpoint& where = options.where;
+  raw_address address = to_raw_address(where);
+  unique_descriptor socket = open_socket(where, address);
+  set_socket_options(socket.get(), address.family(), options);
+  if (where.is_unix()) remove_stale_socket(address, where.address.substr(5));
+  if (::bind(socket.get(), address.get(), address.length) != 0) fail_at(errno, where);
+  // The first of several listeners binds without SO_REUSEPORT, so that a port another process uses
+  // is refused, and lets the others in afterwards.
+  if (options.shared && !options.joins) {
+    set(socket.get(), SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", 1);
+  }
+  if (::listen(socket.get(), options.socket.backlog) != 0) fail_at(errno, where);
+
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &length) != 0) {
+    fail_at(errno, where);
+  }
+  return {socket.release(), to_endpoint(bound, length)};
+}
+
+}  // namespace dwell

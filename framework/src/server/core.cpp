@@ -1,0 +1,315 @@
+#include "server/core.hpp"
+
+#include <dwell/connection/offload.hpp>
+
+#include "engine/epoll/epoll_engine.hpp"
+#include "server/signals.hpp"
+#include "server/validate.hpp"
+
+#include <asio/post.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <sys/resource.h>
+
+namespace dwell {
+namespace {
+
+/// Descriptors for what is not a connection: standard streams, listeners, epoll sets, log files,
+/// the user's own.
+constexpr std::uint64_t reserved_descriptors = 64;
+constexpr std::uint64_t reserved_per_loop = 16;
+
+int usable_cpus() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+/// Signals belong to the thread that runs loop 0; threads made inside this scope take none.
+class no_signals {
+ public:
+  no_signals() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~no_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  no_signals(const no_signals&) = delete;
+  no_signals& operator=(const no_signals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+std::shared_ptr<spdlog::logger> logger_for(const server_options& options) {
+  if (options.logger != nullptr) return options.logger;
+  const no_signals scope;
+  return make_logger();
+}
+
+}  // namespace
+
+// ── making
+// ──────────────────────────────────────────────────────────────────────────────────────────
+
+server_core::server_core(server_options options)
+    : options_{std::move(options)}, limit_{options_.connections} {
+  validate(options_);
+  logger_ = logger_for(options_);
+  const int threads = options_.threads == 0 ? usable_cpus() : options_.threads;
+  for (int i = 0; i < threads; ++i) {
+    auto context = std::make_unique<asio::io_context>(1);
+    asio::io_context& runs_on = *context;
+    add_host(std::move(context), runs_on);
+  }
+  cut_limit_to_descriptors();
+}
+
+server_core::server_core(server_options options, asio::io_context& host)
+    : options_{std::move(options)}, limit_{options_.connections}, embedded_{true} {
+  validate(options_);
+  logger_ = logger_for(options_);
+  add_host(nullptr, host);
+  cut_limit_to_descriptors();
+  begin();
+}
+
+server_core::server_core(server_options options, const engine_factory& make_engine)
+    : options_{std::move(options)}, limit_{options_.connections}, embedded_{true} {
+  validate(options_);
+  logger_ = logger_for(options_);
+  auto& host = *hosts_.emplace_back(std::make_unique<loop_host>());
+  host.io = make_engine(host.pool);
+  add_loop(host);
+  begin();
+}
+
+server_core::~server_core() {
+  if (!embedded_ && stage_ != stage::made) {
+    stop();
+    join_threads();
+  }
+  if (workers_ != nullptr) {  // what they run refers to coroutine frames
+    workers_->stop();
+    workers_->join();
+  }
+  for (const auto& host : hosts_) host->connections->destroy_all();
+  signals_.reset();
+  hosts_.clear();
+}
+
+std::unique_ptr<server> server_core::make_server(std::unique_ptr<server_core> core) {
+  return std::unique_ptr<server>{new server{std::move(core)}};
+}
+
+void server_core::add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on) {
+  auto& host = *hosts_.emplace_back(std::make_unique<loop_host>());
+  host.context = std::move(context);
+  auto made = std::make_unique<epoll_engine>(runs_on, host.pool);
+  host.epoll = made.get();
+  host.io = std::move(made);
+  add_loop(host);
+}
+
+void server_core::add_loop(loop_host& host) {
+  host.connections =
+      std::make_unique<loop>(static_cast<std::uint32_t>(hosts_.size() - 1), host.pool, *host.io,
+                             *this, options_.mailbox, options_.full);
+}
+
+void server_core::cut_limit_to_descriptors() {
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
+  const std::uint64_t reserve = reserved_descriptors + reserved_per_loop * hosts_.size();
+  const std::uint64_t possible = descriptors.rlim_cur > 2 * reserve ? descriptors.rlim_cur - reserve
+                                                                    : descriptors.rlim_cur / 2;
+  if (limit_ <= possible) return;
+  if (limit_ != unlimited) {
+    logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
+                  limit_, possible, descriptors.rlim_cur);
+  }
+  limit_ = possible;
+}
+
+endpoint server_core::serve(service_options options, handler what) {
+  if (!embedded_ && stage_ != stage::made) {
+    throw std::logic_error{"serve() after run() or start(): add services before"};
+  }
+  validate(options, *what);
+  auto made =
+      std::make_unique<service>(service{.index = static_cast<std::uint32_t>(services_.size()),
+                                        .options = std::move(options),
+                                        .what = std::move(what)});
+  const bool brief = made->options.mode == connection_mode::short_lived;
+  made->exchanges = brief ? 1 : made->options.limits.exchanges;
+  const bool tcp = !made->options.listen.is_unix();
+  made->corked = tcp && brief;
+  made->no_time_wait =
+      tcp && hosts_.front()->io->can_avoid_time_wait() &&
+      std::ranges::all_of(
+          std::array{made->options.close.finished, made->options.close.idle,
+                     made->options.close.slow, made->options.close.drain},
+          [](close_method method) { return method >= close_method::abort_after_fin; });
+
+  const endpoint bound = listen(*made);
+  for (const auto& host : hosts_) host->connections->host(*made);
+  services_.push_back(std::move(made));
+  if (embedded_) hosts_.front()->io->set_accepting(true);
+  return bound;
+}
+
+listener_options server_core::listener_for(const service& what) const {
+  const service_options& options = what.options;
+  const bool shared = options.socket.reuse_port && !options.listen.is_unix() && hosts_.size() > 1;
+  const duration patience = std::max(options.deadlines.write, options.deadlines.close);
+  return {.where = options.listen,
+          .socket = options.socket,
+          .user_timeout = options.socket.user_timeout.value_or(patience),
+          .cork = what.corked,
+          .no_time_wait = what.no_time_wait,
+          .shared = shared};
+}
+
+endpoint server_core::listen(service& what) {
+  listener_options options = listener_for(what);
+  const endpoint bound = hosts_.front()->io->listen(what.index, options);
+  if (!options.shared) return bound;
+  options.where.port = bound.port;
+  options.joins = true;
+  for (std::size_t i = 1; i < hosts_.size(); ++i) hosts_[i]->io->listen(what.index, options);
+  return bound;
+}
+
+// ── running
+// ─────────────────────────────────────────────────────────────────────────────────────────
+
+void server_core::begin() {
+  stage_ = stage::running;
+  loops_running_ = hosts_.size();
+  for (const auto& host : hosts_) {
+    if (host->epoll != nullptr) host->epoll->start();
+    host->io->set_accepting(true);
+  }
+}
+
+void server_core::run_loop(loop_host& host) { host.context->run(); }
+
+int server_core::run() {
+  if (embedded_) throw std::logic_error{"run() on an embedded server: run its io_context"};
+  if (stage_ != stage::made) throw std::logic_error{"run() or start() has been called before"};
+  // A reader of our output or log that has gone must not end the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto end_by_signal = [this] {
+    if (stage_ == stage::running) {
+      drain();
+    } else {
+      stopped_by_second_signal_ = true;
+      abort_rest();
+    }
+  };
+  on_signal(SIGINT, end_by_signal);
+  on_signal(SIGTERM, end_by_signal);
+  signals_->listen();
+  begin();
+  {
+    const no_signals scope;
+    for (std::size_t i = 1; i < hosts_.size(); ++i) {
+      hosts_[i]->thread = std::thread{[this, i] { run_loop(*hosts_[i]); }};
+    }
+  }
+  run_loop(*hosts_.front());
+  join_threads();
+  return stopped_by_second_signal_ ? 1 : 0;
+}
+
+void server_core::on_signal(int signal_number, std::function<void()> action) {
+  if (embedded_) throw std::logic_error{"on_signal() on an embedded server: it takes no signals"};
+  if (signals_ == nullptr) signals_ = std::make_unique<process_signals>(*hosts_.front()->context);
+  signals_->add(signal_number, std::move(action));
+}
+
+void server_core::start() {
+  if (embedded_) throw std::logic_error{"start() on an embedded server: run its io_context"};
+  if (stage_ != stage::made) throw std::logic_error{"run() or start() has been called before"};
+  begin();
+  const no_signals scope;
+  for (const auto& host : hosts_) {
+    host->thread = std::thread{[this, &host] { run_loop(*host); }};
+  }
+}
+
+void server_core::wait() { join_threads(); }
+
+void server_core::join_threads() {
+  for (const auto& host : hosts_) {
+    if (host->thread.joinable()) host->thread.join();
+  }
+}
+
+void server_core::run_off_loop(offload_job& job) {
+  std::call_once(workers_started_, [this] {
+    const no_signals scope;
+    workers_ = std::make_unique<asio::thread_pool>(static_cast<std::size_t>(options_.workers));
+  });
+  asio::post(*workers_, [&job] { job.run_and_resume(); });
+}
+
+// ── reaching connections
+// ────────────────────────────────────────────────────────────────────────────
+
+void server_core::order_all(const std::function<void(loop&)>& order) noexcept {
+  for (const auto& host : hosts_) host->connections->mail()->order(order);
+}
+
+bool server_core::post(connection_id id, unique_function<void(connection&)> fn) {
+  if (id.loop >= hosts_.size()) return false;
+  unique_function<void(loop&)> run = [id, fn = std::move(fn)](loop& there) mutable {
+    if (slot* const c = there.find(id)) there.run_handler(*c, [&] { fn(*c); });
+  };
+  return hosts_[id.loop]->connections->mail()->post(run);
+}
+
+void server_core::each(std::function<void(connection&)> visit, std::function<void()> done) {
+  struct round {
+    std::function<void(connection&)> visit;
+    std::function<void()> done;
+    std::atomic<std::size_t> loops_left;
+
+    static void slice(const std::shared_ptr<round>& self, loop& on, std::uint32_t from) {
+      constexpr std::uint32_t slots_per_turn = 1'000;
+      const std::uint32_t next = on.visit(from, slots_per_turn, self->visit);
+      if (next != slab<slot>::end) {
+        on.mail()->order([self, next](loop& same) { slice(self, same, next); });
+      } else if (self->loops_left.fetch_sub(1) == 1 && self->done) {
+        self->done();
+      }
+    }
+  };
+  auto shared = std::make_shared<round>(std::move(visit), std::move(done), hosts_.size());
+  order_all([shared](loop& on) { round::slice(shared, on, 0); });
+}
+
+server_counts server_core::counts() const noexcept {
+  server_counts sum;
+  for (const auto& host : hosts_) {
+    const loop_counters& of = host->connections->counters();
+    // Read in the order opposite to writing, so that no difference is negative.
+    const std::uint64_t freed = of.freed.read();
+    const std::uint64_t released = of.released.read();
+    const std::uint64_t opened = of.opened.read();
+    sum.opened += opened;
+    sum.live += opened - released;
+    sum.waiting_for_frames += released - freed;
+    for (std::size_t i = 0; i < close_reason_count; ++i) sum.closed[i] += of.closed[i].read();
+    for (std::size_t i = 0; i < time_wait_count; ++i) sum.time_wait[i] += of.time_wait[i].read();
+    sum.observed += of.observed.read();
+    sum.reap_raced += of.reap_raced.read();
+    sum.accept_failed += of.accept_failed.read();
+    sum.evicted += of.evicted.read();
+    sum.refused += of.refused.read();
+    sum.exchanges += of.exchanges.read();
+    sum.received += of.received.read();
+    sum.sent += of.sent.read();
+  }
+  return sum;
+}
+
+}  // namespace dwell

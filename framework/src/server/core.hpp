@@ -1,0 +1,121 @@
+#pragma once
+
+#include <dwell/server/server.hpp>
+
+#include "base/block_pool.hpp"
+#include "base/log.hpp"
+#include "connection/loop.hpp"
+#include "connection/service.hpp"
+#include "engine/engine.hpp"
+
+#include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
+#include <spdlog/logger.h>
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace dwell {
+
+class epoll_engine;
+class process_signals;
+
+/// What a loop stands on. Order matters: the loop goes before the engine, that before the
+/// io_context.
+struct loop_host {
+  std::unique_ptr<asio::io_context> context;  // null: the user's, or simulated
+  block_pool pool;
+  std::unique_ptr<engine> io;
+  epoll_engine* epoll = nullptr;  // null: simulated
+  std::unique_ptr<loop> connections;
+  std::thread thread;
+};
+
+/// The server behind the facade: services, loops, the connection limit, and the way to the end.
+class server_core final : public loop_owner {
+ public:
+  using engine_factory = std::function<std::unique_ptr<engine>(block_pool&)>;
+
+  /// Loops on threads of their own.
+  explicit server_core(server_options options);
+  /// One loop on the user's io_context, running whenever that runs.
+  server_core(server_options options, asio::io_context& host);
+  /// One loop on an engine that somebody else turns; log lines carry its time.
+  server_core(server_options options, const engine_factory& make_engine);
+  ~server_core();
+  server_core(const server_core&) = delete;
+  server_core& operator=(const server_core&) = delete;
+
+  /// A server on top of this core; for dwell::testing.
+  static std::unique_ptr<server> make_server(std::unique_ptr<server_core> core);
+  void set_facade(server& facade) noexcept { facade_ = &facade; }
+
+  endpoint serve(service_options options, handler what);
+  int run();
+  void on_signal(int signal_number, std::function<void()> action);
+  void start();
+  void wait();
+  void drain() noexcept;
+  void stop() noexcept;
+  bool post(connection_id id, unique_function<void(connection&)> fn);
+  void each(std::function<void(connection&)> visit, std::function<void()> done);
+  server_counts counts() const noexcept;
+
+  // ── loop_owner ──
+  bool admit() noexcept override;
+  void admit_over_limit() noexcept override { admitted_.fetch_add(1, std::memory_order_relaxed); }
+  void readmit() noexcept override;
+  void wait_for_room() noexcept override;
+  loop* deal(loop& from, const service& what) noexcept override;
+  void pause_accepting() noexcept override;
+  void log_close(const slot& which, const close_record& record) noexcept override;
+  void log_failure(const slot& which, const char* what) noexcept override;
+  void log_accept_failed(int error) noexcept override;
+  void run_off_loop(offload_job& job) override;
+  server& facade() noexcept override { return *facade_; }
+
+ private:
+  enum class stage : std::uint8_t { made, running, draining, ended };
+
+  void add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on);
+  void add_loop(loop_host& host);
+  void cut_limit_to_descriptors();
+  listener_options listener_for(const service& what) const;
+  endpoint listen(service& what);
+  void order_all(const std::function<void(loop&)>& order) noexcept;
+  void begin();
+  void run_loop(loop_host& host);
+  void begin_drain(loop& on);
+  void abort_rest() noexcept;
+  void loop_ended(loop& which);
+  void join_threads();
+
+  server_options options_;
+  std::shared_ptr<spdlog::logger> logger_;
+  server* facade_ = nullptr;
+  std::vector<std::unique_ptr<service>> services_;
+  std::vector<std::unique_ptr<loop_host>> hosts_;
+  std::unique_ptr<process_signals> signals_;
+  std::unique_ptr<asio::thread_pool> workers_;
+  std::once_flag workers_started_;
+  std::uint64_t limit_;
+  std::atomic<std::uint64_t> admitted_{0};
+  std::atomic<bool> waiting_for_room_{false};
+  std::atomic<stage> stage_{stage::made};
+  std::atomic<bool> aborting_{false};
+  std::atomic<std::size_t> loops_running_{0};
+  std::atomic<std::uint32_t> next_dealt_{0};
+  bool embedded_ = false;
+  bool stopped_by_second_signal_ = false;
+
+  std::array<rate_limit, close_reason_count> close_lines_;
+  rate_limit failure_lines_;
+  rate_limit accept_lines_;
+};
+
+}  // namespace dwell

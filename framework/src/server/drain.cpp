@@ -1,0 +1,80 @@
+#include "engine/epoll/epoll_engine.hpp"
+#include "server/core.hpp"
+#include "server/signals.hpp"
+
+#include <asio/post.hpp>
+
+namespace dwell {
+namespace {
+
+/// Runs once on a loop's wheel, and then owns nothing.
+class one_shot final : public timer_target {
+ public:
+  static void start(loop& on, duration delay, std::function<void()> call) {
+    on.start_timer(delay, *new one_shot{std::move(call)});
+  }
+  void fire() override {
+    const std::unique_ptr<one_shot> self{this};
+    call_();
+  }
+
+ private:
+  explicit one_shot(std::function<void()> call) : call_{std::move(call)} {}
+  std::function<void()> call_;
+};
+
+}  // namespace
+
+void server_core::drain() noexcept {
+  stage expected = stage::running;
+  if (!stage_.compare_exchange_strong(expected, stage::draining)) return;
+  hosts_.front()->connections->mail()->order([this](loop& first) {
+    if (options_.drain.delay == duration{0}) return begin_drain(first);
+    one_shot::start(first, options_.drain.delay, [this, &first] { begin_drain(first); });
+  });
+}
+
+void server_core::begin_drain(loop& first) {
+  logger_->info("draining");
+  order_all([this](loop& each) {
+    // The sweep comes after the listeners: what they still hand over is served one exchange.
+    each.io().close_listeners();
+    each.when_empty([this, &each] { loop_ended(each); });
+    each.drain();
+  });
+  if (options_.drain.deadline == off) return;
+  one_shot::start(first, options_.drain.deadline, [this] { abort_rest(); });
+}
+
+void server_core::stop() noexcept {
+  stage_ = stage::draining;
+  abort_rest();
+}
+
+/// Resets what is left. Handlers that are suspended in something that cannot be cancelled get a
+/// moment; what is left after that is destroyed with the server.
+void server_core::abort_rest() noexcept {
+  if (aborting_.exchange(true)) return;
+  order_all([this](loop& each) {
+    constexpr duration moment{1'000};
+    each.io().close_listeners();
+    each.when_empty([this, &each] { loop_ended(each); });
+    each.abort_all();
+    one_shot::start(each, moment, [this, &each] {
+      each.when_empty({});
+      loop_ended(each);
+    });
+  });
+}
+
+void server_core::loop_ended(loop& which) {
+  loop_host& host = *hosts_[which.index()];
+  if (loops_running_.fetch_sub(1) == 1) {
+    stage_ = stage::ended;
+    logger_->info("ended");
+  }
+  if (host.epoll != nullptr) host.epoll->stop();
+  if (host.context != nullptr) host.context->stop();
+}
+
+}  // namespace dwell

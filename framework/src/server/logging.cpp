@@ -1,0 +1,66 @@
+#include "server/core.hpp"
+
+#include <cstring>
+
+namespace dwell {
+namespace {
+
+spdlog::level::level_enum level_of(close_reason reason) noexcept {
+  switch (reason) {
+    case close_reason::finished:
+    case close_reason::peer_closed:
+    case close_reason::drain:
+    case close_reason::lifetime: return spdlog::level::debug;
+    case close_reason::handler_failed: return spdlog::level::warn;
+    default: return spdlog::level::info;
+  }
+}
+
+std::string and_suppressed(std::uint64_t count) {
+  return count == 0 ? std::string{} : " (and " + std::to_string(count) + " more like it)";
+}
+
+}  // namespace
+
+void server_core::log_close(const slot& which, const close_record& record) noexcept {
+  const auto level = level_of(record.reason);
+  if (!logger_->should_log(level)) return;
+  const auto index = static_cast<std::size_t>(record.reason);
+  const auto [pass, suppressed] = close_lines_[index].ask(which.service->host->io().now());
+  if (!pass) return;
+  try {
+    logger_->log(level,
+                 "{} {} {}: {} in {} after {} ms, {} exchanges, {} B in, {} B out, {} by {}, "
+                 "TIME_WAIT {} ({}){}",
+                 which.options().name, to_string(which.id()), to_string(which.peer_endpoint()),
+                 to_string(record.reason), to_string(record.phase), record.age.count(),
+                 record.exchanges, record.received, record.sent, to_string(record.done),
+                 to_string(record.first), to_string(record.time_wait), to_string(record.certainty),
+                 and_suppressed(suppressed));
+  } catch (const std::exception&) {  // no memory for a log line is no reason to stop serving
+  }
+}
+
+void server_core::log_failure(const slot& which, const char* what) noexcept {
+  const auto [pass, suppressed] = failure_lines_.ask(which.service->host->io().now());
+  if (!pass) return;
+  try {
+    logger_->warn("{} {}: the handler threw: {}{}", which.options().name, to_string(which.id()),
+                  what, and_suppressed(suppressed));
+  } catch (const std::exception&) {
+  }
+}
+
+void server_core::log_accept_failed(int error) noexcept {
+  const auto [pass, suppressed] = accept_lines_.ask(hosts_.front()->io->now());
+  if (!pass) return;
+  try {
+    logger_->warn(
+        "accept4: {}; accepting pauses for a moment; raise RLIMIT_NOFILE or lower "
+        "server_options::connections{}",
+        std::strerror(error), and_suppressed(suppressed));
+  } catch (const std::exception&) {
+  }
+}
+
+}  // namespace dwell

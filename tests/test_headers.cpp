@@ -1,0 +1,1 @@
+// Only there to have its precompiled header used by every test program.
