@@ -31,9 +31,9 @@ inline bool eventually(const std::function<bool()>& holds) {
 }
 
 /// A blocking client on the loopback. Whatever takes ten seconds throws.
-class client {
+class blocking_client {
  public:
-  explicit client(const endpoint& server, int receive_buffer = 0)
+  explicit blocking_client(const endpoint& server, int receive_buffer = 0)
       : descriptor_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
     if (receive_buffer > 0) set(SO_RCVBUF, receive_buffer);
     const timeval patience{.tv_sec = 10, .tv_usec = 0};
@@ -45,9 +45,10 @@ class client {
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     check(::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to), sizeof to), "connect");
   }
-  client(client&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
-  client& operator=(client&&) = delete;
-  ~client() {
+  blocking_client(blocking_client&& other) noexcept
+      : descriptor_{std::exchange(other.descriptor_, -1)} {}
+  blocking_client& operator=(blocking_client&&) = delete;
+  ~blocking_client() {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 

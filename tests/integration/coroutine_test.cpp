@@ -1,11 +1,10 @@
 #include <dwell/dwell.hpp>
 
 #include "client.hpp"
+#include "served.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/null_sink.h>
 
 #include <atomic>
 #include <chrono>
@@ -23,56 +22,9 @@ namespace dwell {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::client;
+using client = testing::blocking_client;
 using testing::eventually;
-
-server_options quiet() {
-  return {.logger = std::make_shared<spdlog::logger>(
-              "test", std::make_shared<spdlog::sinks::null_sink_mt>())};
-}
-
-// A server on a thread of its own, and the records of its connections.
-class served {
- public:
-  explicit served(handler what, service_options options = {}) : server_{quiet()} {
-    options.listen = {.address = "127.0.0.1"};
-    options.on_close = [this](const connection&, const close_record& record) {
-      const std::lock_guard lock{mutex_};
-      records_.push_back(record);
-    };
-    where_ = server_.serve(std::move(options), std::move(what));
-    server_.start();
-  }
-
-  client connect(int receive_buffer = 0) const { return client{where_, receive_buffer}; }
-  dwell::server& server() { return server_; }
-  server_counts counts() const { return server_.counts(); }
-
-  // Waits for as many records.
-  std::vector<close_record> records(std::size_t count) {
-    eventually([&] { return copy().size() >= count; });
-    return copy();
-  }
-  close_record record() {
-    const auto all = records(1);
-    EXPECT_EQ(all.size(), 1U);
-    return all.empty() ? close_record{} : all.front();
-  }
-  bool forgets_everything() {
-    return eventually([&] { return counts().live == 0 && counts().waiting_for_frames == 0; });
-  }
-
- private:
-  std::vector<close_record> copy() {
-    const std::lock_guard lock{mutex_};
-    return records_;
-  }
-
-  std::mutex mutex_;
-  std::vector<close_record> records_;
-  dwell::server server_;
-  endpoint where_;
-};
+using testing::served;
 
 std::string text_of(std::size_t size, char what) { return std::string(size, what); }
 
