@@ -126,6 +126,7 @@ class loop final : public engine_events {
 
   // ── engine_events ──
   stream* find(std::uint32_t slot, std::uint32_t generation) noexcept override;
+  void prefetch(std::uint32_t slot) noexcept override;
   void for_each_stream(void (*call)(engine&, stream&)) override;
   void on_accept(const accepted& fresh) override;
   void on_accept_failed(int error) override;

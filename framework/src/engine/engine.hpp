@@ -85,6 +85,8 @@ class engine_events {
   virtual void for_each_stream(void (*call)(engine&, stream&)) = 0;
   /// The stream an event was registered for, or null when it has gone.
   virtual stream* find(std::uint32_t slot, std::uint32_t generation) noexcept = 0;
+  /// An event for this slot comes next.
+  virtual void prefetch(std::uint32_t /*slot*/) noexcept {}
   /// Before anything else of a turn, the clock freshly stamped.
   virtual void on_turn_begin() = 0;
   /// Asked before each accept: whether one more connection may come in. A yes that no connection
