@@ -336,10 +336,10 @@ void loop::report(slot& c, const close_record& record) {
 
   bool frames_ended = true;
   enter(c);
-  guarded(c, [&] {
-    if (c.opened) frames_ended = c.handler().on_close(c, c.session, record);
-    if (c.options().on_close) c.options().on_close(c, record);
-  });
+  if (c.opened) {
+    guarded(c, [&] { frames_ended = c.handler().on_close(c, c.session, record); });
+  }
+  if (c.options().on_close) guarded(c, [&] { c.options().on_close(c, record); });
   active_ = gatherer_ = nullptr;
   leave(c);
   owner_->log_close(c, record);

@@ -269,6 +269,8 @@ bool server_core::post(connection_id id, unique_function<void(connection&)> fn) 
 
 void server_core::each(std::function<void(connection&)> visit, std::function<void()> done) {
   struct round {
+    round(std::function<void(connection&)> shows, std::function<void()> ends, std::size_t loops)
+        : visit{std::move(shows)}, done{std::move(ends)}, loops_left{loops} {}
     std::function<void(connection&)> visit;
     std::function<void()> done;
     std::atomic<std::size_t> loops_left;
