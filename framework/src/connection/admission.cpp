@@ -73,7 +73,6 @@ slot* loop::take_in(const accepted& fresh) {
     c = &made;
     c->io.slot = index;
     reaper_.grow(index + 1);
-    erased_.reserve(slots_.capacity());
     if (const std::size_t size = c->handler().session_size(); size != 0) {
       c->session = pool_->take(size);
     }

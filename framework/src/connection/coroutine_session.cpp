@@ -19,13 +19,13 @@ constexpr std::size_t worth_a_copy = std::size_t{4} * 1024;
 // ───────────────────────────────────────────────────────────────────────────
 
 void coroutine_session::resume(std::coroutine_handle<> whom) {
-  whom.resume();
+  task_promise_base::resume(whom);
   settle();
 }
 
 void coroutine_session::deliver(std::coroutine_handle<> whom) {
   delivering = true;
-  whom.resume();
+  task_promise_base::resume(whom);
   delivering = false;
   settle();
 }

@@ -343,7 +343,7 @@ void loop::report(slot& c, const close_record& record) {
 
 void loop::frames_ended(slot& c) noexcept {
   end_session(c);
-  erased_.push_back(c.io.slot);
+  free_later(c);
 }
 
 void loop::end_session(slot& c) noexcept {

@@ -27,6 +27,7 @@ loop::loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
       mail_{std::make_shared<mailbox>(io, mailbox_capacity)},
       reaper_{io.now_tick()},
       timer_wheel_{io.now_tick()},
+      freed_head_{no_slot},
       dirty_head_{no_slot},
       dirty_tail_{no_slot},
       gather_{pool.take(engine::input_buffer_size)},
@@ -60,6 +61,32 @@ std::uint32_t loop::visit(std::uint32_t from, std::uint32_t slots,
   return slots_.visit(from, slots, [&](std::uint32_t, slot& c) {
     if (!c.is_released()) run_handler(c, [&] { call(c); });
   });
+}
+
+void loop::reserve(std::uint64_t connections) {
+  // A million need 12 MB of it; whoever has more pays the copies.
+  constexpr std::uint64_t most = 2'000'000;
+  reaper_.reserve(static_cast<std::uint32_t>(std::min(connections, most)));
+}
+
+void loop::free_later(slot& c) noexcept {
+  c.next_freed = std::exchange(freed_head_, c.io.slot);
+}
+
+void loop::free_slots() {
+  for (std::uint32_t index = std::exchange(freed_head_, no_slot); index != no_slot;) {
+    slot& c = slots_[index];
+    const std::uint32_t next = c.next_freed;
+    if (c.dirty) {  // work was left for the next turn, and that finds it by this slot
+      free_later(c);
+      index = next;
+      continue;
+    }
+    slots_.erase(index);
+    index = next;
+    counters_.freed.add();
+    owner_->readmit();
+  }
 }
 
 // ── running user code
@@ -166,12 +193,7 @@ void loop::on_hangup(stream& from) {
 
 void loop::on_turn_end() {
   do_marked();
-  for (const std::uint32_t index : erased_) {
-    slots_.erase(index);
-    counters_.freed.add();
-    owner_->readmit();
-  }
-  erased_.clear();
+  free_slots();
   arm();
   if (when_empty_ && slots_.size() == 0) std::exchange(when_empty_, nullptr)();
 }
@@ -218,7 +240,7 @@ void loop::destroy_all() noexcept {
     counters_.freed.add();
     owner_->readmit();
   });
-  erased_.clear();
+  freed_head_ = no_slot;
   dirty_head_ = dirty_tail_ = no_slot;
 }
 

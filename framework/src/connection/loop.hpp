@@ -74,6 +74,8 @@ class loop final : public engine_events {
   slot* active() noexcept { return active_; }
 
   void host(const service& what);
+  /// Address space for so many connections, so that growing copies nothing; memory comes as they do.
+  void reserve(std::uint64_t connections);
   slot* find(connection_id id) noexcept;
   connection_id id_of(const slot& c) const noexcept { return {c.generation(), c.io.slot, index_}; }
   std::uint32_t visit(std::uint32_t from, std::uint32_t slots,
@@ -166,6 +168,8 @@ class loop final : public engine_events {
     return false;
   }
   void run_timers();
+  void free_later(slot& c) noexcept;
+  void free_slots();
   void do_marked();
 
   // input.cpp
@@ -236,7 +240,7 @@ class loop final : public engine_events {
   timing_wheel timer_wheel_;
   slab<timer> timers_;
   std::vector<std::unique_ptr<hosted_service>> services_;
-  std::vector<std::uint32_t> erased_;  // closed in this turn: their slots are free after it
+  std::uint32_t freed_head_;  // done with in this turn: their slots are free after it
   std::vector<unique_function<void(loop&)>> posted_;
   std::size_t posted_done_ = 0;
   std::uint64_t last_generation_ = 0;

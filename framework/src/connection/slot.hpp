@@ -55,7 +55,10 @@ struct slot final : connection {
   phase_clock clock;
   tick last_activity;
   tick unacknowledged_since{0};    // valid while maybe_unacknowledged
-  std::uint32_t acknowledged = 0;  // low half of the bytes known to be acknowledged
+  union {
+    std::uint32_t acknowledged = 0;  // low half of the bytes known to be acknowledged
+    std::uint32_t next_freed;        // once the slot is done with
+  };
   std::uint32_t stalls_seen = 0;   // the loop's total when the handle phase began
   std::uint32_t finished_exchanges = 0;
   std::uint32_t generation_high;

@@ -44,6 +44,11 @@ void suspension::resume_later() {
 
 loop& suspension::host() const noexcept { return session_->host(); }
 
+asio::io_context* suspension::asio_host() const noexcept { return asio_host(*session_->peer); }
+asio::io_context* suspension::asio_host(connection& peer) noexcept {
+  return as_slot(peer).service->host->io().host();
+}
+
 bool suspension::has_ended() const noexcept { return session_->peer->is_released(); }
 
 void suspension::link(suspension*& list) noexcept {

@@ -121,12 +121,12 @@ void server_core::cut_limit_to_descriptors() {
   const std::uint64_t reserve = reserved_descriptors + reserved_per_loop * hosts_.size();
   const std::uint64_t possible = descriptors.rlim_cur > 2 * reserve ? descriptors.rlim_cur - reserve
                                                                     : descriptors.rlim_cur / 2;
-  if (limit_ <= possible) return;
-  if (limit_ != unlimited) {
+  if (limit_ > possible && limit_ != unlimited) {
     logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
                   limit_, possible, descriptors.rlim_cur);
   }
-  limit_ = possible;
+  limit_ = std::min(limit_, possible);
+  for (const auto& host : hosts_) host->connections->reserve(limit_);
 }
 
 endpoint server_core::serve(service_options options, handler what) {

@@ -4,6 +4,10 @@
 
 #include <coroutine>
 
+namespace asio {
+class io_context;
+}
+
 namespace dwell {
 
 class connection;
@@ -26,6 +30,9 @@ class suspension {
   suspension(const suspension&) = delete;
   suspension& operator=(const suspension&) = delete;
 
+  /// The io_context that carries the loop of `peer`; null in simulation.
+  static asio::io_context* asio_host(connection& peer) noexcept;
+
  protected:
   suspension() noexcept = default;
   virtual ~suspension();
@@ -45,6 +52,7 @@ class suspension {
   bool suspended() const noexcept { return static_cast<bool>(sleeper_); }
   /// Valid from suspend() on.
   loop& host() const noexcept;
+  asio::io_context* asio_host() const noexcept;
   bool has_ended() const noexcept;
 
  private:

@@ -1,0 +1,138 @@
+#include "common/flags.hpp"
+
+#include <dwell/version.hpp>
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <charconv>
+#include <csignal>
+#include <iostream>
+#include <limits>
+#include <map>
+#include <stdexcept>
+#include <system_error>
+
+namespace {
+
+constexpr int failed = 1;
+constexpr int wrong_usage = 2;
+
+const words_for<dwell::close_method> close_methods{
+    {"graceful", dwell::close_method::graceful},
+    {"peer-first", dwell::close_method::peer_first},
+    {"abort-after-fin", dwell::close_method::abort_after_fin},
+    {"abort", dwell::close_method::abort}};
+
+/// "250ms", "60s", "5min", "1h" or "off".
+dwell::duration parse_time(const std::string& flag, const std::string& given) {
+  if (given == "off") return dwell::off;
+  const std::map<std::string, std::int64_t> units{
+      {"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}};
+  std::int64_t count = 0;
+  const char* const end = given.data() + given.size();
+  const auto [rest, error] = std::from_chars(given.data(), end, count);
+  const auto unit = units.find(std::string{rest, end});
+  if (error != std::errc{} || unit == units.end()) {
+    throw CLI::ValidationError{
+        flag, '"' + given + "\": use a whole number and a unit (250ms, 60s, 5min, 1h) or off"};
+  }
+  constexpr std::int64_t longest = std::int64_t{24} * 24 * 3'600'000;
+  if (count < 1 || count > longest / unit->second) {
+    throw CLI::ValidationError{flag, '"' + given + "\": use 1ms to 24 days (576h)"};
+  }
+  return dwell::duration{count * unit->second};
+}
+
+/// Never blocks its callers: when its queue is full, the oldest line goes.
+std::shared_ptr<spdlog::logger> make_logger(const std::string& name, const std::string& level) {
+  auto logger = spdlog::create_async_nb<spdlog::sinks::stderr_sink_mt>(name);
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %L %v");
+  logger->set_level(spdlog::level::from_str(level));
+  return logger;
+}
+
+}  // namespace
+
+command_line::command_line(const std::string& name, const std::string& does,
+                           const std::string& examples, flags& chosen)
+    : chosen_{chosen}, app_{does, name} {
+  app_.footer("\nExamples:\n" + examples +
+              "\nTimes take a unit: ms, s, min, h.\n"
+              "Prints `listening on ADDR:PORT` when it is ready. SIGINT and SIGTERM drain, a "
+              "second one aborts;\n"
+              "SIGUSR1 prints how connections have ended so far.\n"
+              "Exit codes: 0 drained, 1 failed or aborted, 2 wrong usage.");
+  app_.failure_message([](const CLI::App* app, const CLI::Error& error) {
+    return app->get_name() + ": " + error.what() + "; see " + app->get_name() + " --help\n";
+  });
+  app_.set_version_flag("--version", name + ' ' + std::string{dwell::version()});
+  add_server_flags();
+  add_service_flags();
+}
+
+void command_line::add_server_flags() {
+  app_.add_option("--threads", chosen_.server.threads, "Loops, one thread each; 0: one per CPU [1]")
+      ->check(CLI::Range(0, 1024).description(""))
+      ->type_name("N");
+  app_.add_option("--max-connections", chosen_.server.connections,
+                  "Open at the same time; beyond it the longest idle one goes")
+      ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))
+      ->type_name("N");
+  add_choice(
+      "--log-level", log_level_,
+      {{"off", "off"}, {"error", "error"}, {"warn", "warn"}, {"info", "info"}, {"debug", "debug"}},
+      "To standard error [info]");
+  app_.add_flag("--json", chosen_.json, "How connections have ended as one line of JSON");
+}
+
+void command_line::add_service_flags() {
+  dwell::service_options& service = chosen_.service;
+  app_.add_option_function<std::string>(
+          "--listen",
+          [&service](const std::string& given) {
+            try {
+              service.listen = dwell::parse_endpoint(given);
+            } catch (const std::invalid_argument& error) {
+              throw CLI::ValidationError{"--listen", error.what()};
+            }
+          },
+          "Where; port 0: one that is free [" + dwell::to_string(service.listen) + ']')
+      ->type_name("ADDR:PORT|unix:PATH");
+  add_choice("--mode", service.mode,
+             {{"long", dwell::connection_mode::long_lived},
+              {"short", dwell::connection_mode::short_lived}},
+             "Many exchanges over a connection, or one [long]");
+  app_.add_option_function<std::string>(
+          "--idle",
+          [&service](const std::string& given) {
+            service.deadlines.idle = parse_time("--idle", given);
+          },
+          "Close a connection after this long without a byte [60s]")
+      ->type_name("TIME|off");
+  add_choice("--close", service.close.finished, close_methods,
+             "How finished connections leave [graceful]");
+  add_choice("--close-idle", service.close.idle, close_methods,
+             "How idle connections leave [graceful]");
+}
+
+int command_line::run(int argc, char** argv, const std::function<int()>& program) {
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app_.exit(error) == 0 ? 0 : wrong_usage;
+  }
+  const auto say = [this](const std::exception& error) {
+    std::cerr << app_.get_name() << ": " << error.what() << '\n';
+  };
+  try {
+    chosen_.server.logger = make_logger(app_.get_name(), log_level_);
+    return program();
+  } catch (const std::invalid_argument& error) {
+    say(error);
+    return wrong_usage;
+  } catch (const std::exception& error) {
+    say(error);
+    return failed;
+  }
+}

@@ -1,0 +1,7 @@
+#pragma once
+
+#include "common/flags.hpp"
+
+/// Serves until SIGINT or SIGTERM. Says on standard output when it is ready, and, at SIGUSR1 and at
+/// the end, how connections have ended. Returns the exit code for main.
+int serve(const flags& chosen, const dwell::handler& what);
