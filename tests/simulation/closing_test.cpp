@@ -100,7 +100,9 @@ TEST_P(every_method, for_every_reason_leaves_time_wait_where_it_says) {
       const outcome end = end_by(reason, GetParam(), seed, faults);
       EXPECT_EQ(end.record.reason, reason);
       EXPECT_EQ(end.record.planned, GetParam());
-      EXPECT_EQ(end.record.first, first_closer::here);
+      if (end.record.error == 0) {  // or else the kernel lost its patience first
+        EXPECT_EQ(end.record.first, first_closer::here);
+      }
       EXPECT_EQ(to_string(end.record.time_wait), to_string(end.placed));
 
       const bool nothing_left_to_flush = reason != close_reason::write_timeout;

@@ -194,7 +194,10 @@ class loop final : public engine_events {
   void collect();
   std::optional<tick> at_phase_end(slot& c);
   void end_slow(slot& c, close_reason reason);
+  void end_stalled(slot& c);
   bool finish_lifetime(slot& c);
+  bool awaits_acknowledgement(const slot& c) const noexcept;
+  tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;
