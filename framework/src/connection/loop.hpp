@@ -258,7 +258,8 @@ class loop final : public engine_events {
   accept_timer accept_again_{*this};
   bool draining_ = false;
   bool more_to_reap_ = false;
-  bool refuse_next_ = false;
+  std::uint32_t granted_ = 0;    // reservations whose connection is still to come
+  std::uint32_t to_refuse_ = 0;  // the same, over the limit
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;
