@@ -22,12 +22,18 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 // ──────────────────────────────────────────────────────────────────────────────────────
 
 bool loop::reserve() {
-  if (owner_->admit()) return true;
+  if (owner_->admit()) {
+    ++granted_;
+    return true;
+  }
   switch (policy_) {
-    case when_full::refuse: refuse_next_ = true; return true;
+    case when_full::refuse: ++to_refuse_; return true;
     case when_full::evict_idle:
+      // Whether one more waits is not known; if it does, the next turn begins with it.
+      if (granted_ > 0) return false;
       if (make_room()) {
         owner_->admit_over_limit();
+        ++granted_;
         return true;
       }
       break;
@@ -38,11 +44,19 @@ bool loop::reserve() {
 }
 
 void loop::unreserve() {
-  if (!std::exchange(refuse_next_, false)) owner_->readmit();
+  if (to_refuse_ > 0) {
+    --to_refuse_;
+  } else {
+    --granted_;
+    owner_->readmit();
+  }
 }
 
 void loop::on_accept(const accepted& fresh) {
-  if (std::exchange(refuse_next_, false)) {
+  if (granted_ > 0) {
+    --granted_;
+  } else {
+    --to_refuse_;
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
     counters_.refused.add();

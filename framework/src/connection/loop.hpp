@@ -192,7 +192,10 @@ class loop final : public engine_events {
   void collect();
   std::optional<tick> at_phase_end(slot& c);
   void end_slow(slot& c, close_reason reason);
+  void end_stalled(slot& c);
   bool finish_lifetime(slot& c);
+  bool awaits_acknowledgement(const slot& c) const noexcept;
+  tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;
@@ -253,7 +256,8 @@ class loop final : public engine_events {
   bool accept_paused_ = false;
   bool draining_ = false;
   bool more_to_reap_ = false;
-  bool refuse_next_ = false;
+  std::uint32_t granted_ = 0;    // reservations whose connection is still to come
+  std::uint32_t to_refuse_ = 0;  // the same, over the limit
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;

@@ -178,10 +178,14 @@ void simulated_engine::close_listeners() {
 
 /// In two phases, as on the kernel: accept a batch, then serve each.
 void simulated_engine::accept_from(const listening& where) {
+  if (!accepting_ || !network_->has_queued(where.number)) return;
   const listening from = where;
   fresh_.clear();
-  for (int i = 0; i < accept_budget && accepting_ && network_->has_queued(from.number); ++i) {
-    if (!events().reserve()) break;
+  for (int i = 0; i < accept_budget && accepting_ && events().reserve(); ++i) {
+    if (!network_->has_queued(from.number)) {  // EAGAIN
+      events().unreserve();
+      break;
+    }
     ++wakeups_;
     if (network_->random().chance(network_->faults.accept_failures)) {
       events().unreserve();
