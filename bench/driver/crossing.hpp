@@ -11,7 +11,9 @@ struct crossing_options {
   std::string to;
   std::size_t size = 1'000'000;  // of the request and its reply
   std::size_t extra = 5;
-  nanoseconds pause = 50 * millisecond;  // between the request and the extra bytes
+  // Try i of n sends the extra bytes when i/n of the reply has been read and reading has paused for
+  // so long: the server may have finished by then, at one point or another.
+  nanoseconds pause = 20 * millisecond;
   std::size_t tries = 20;
   nanoseconds timeout = 10 * second;
 };

@@ -171,7 +171,8 @@ class load {
     if (s.now == slot::state::connecting && !on_connected(s, events)) return;
     if (s.now == slot::state::busy && s.sent < options_.request_size && (events & EPOLLOUT))
       send_request(s);
-    if (s.fd >= 0 && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) receive(s);
+    const bool ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    if (s.fd >= 0 && (ended || (events & EPOLLIN))) receive(s, ended);
   }
 
   bool on_connected(slot& s, std::uint32_t events) {
@@ -203,7 +204,8 @@ class load {
     }
   }
 
-  void receive(slot& s) {
+  // Edge-triggered: once the peer has `ended`, everything is read up to that end.
+  void receive(slot& s, bool ended) {
     for (;;) {
       const ssize_t n = ::recv(s.fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
       if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -214,10 +216,8 @@ class load {
       if (s.now == slot::state::busy && s.received == options_.reply_size) {
         complete(s);
         if (s.now != slot::state::awaiting_eof) return;
-        continue;  // the FIN may have come with the last bytes
       }
-      if (static_cast<std::size_t>(n) < buffer_.size() && s.now != slot::state::awaiting_eof)
-        return;
+      if (!ended && static_cast<std::size_t>(n) < buffer_.size()) return;
     }
   }
 

@@ -94,7 +94,7 @@ void add_crossing(CLI::App* app, crossing_options& options) {
   app->add_option("target", options.to, "ADDR:PORT or unix:PATH")->required();
   add_size(app, "--size", options.size, "Bytes of the request and of its reply");
   add_size(app, "--extra", options.extra, "Bytes sent while the reply is in flight");
-  add_time(app, "--pause", options.pause, "Before the extra bytes (default 50ms)");
+  add_time(app, "--pause", options.pause, "Without reading, before the extra bytes (default 20ms)");
   app->add_option("--tries", options.tries)->capture_default_str();
 }
 
@@ -155,7 +155,8 @@ int main(int argc, char** argv) {
 
   for (CLI::App* command : {long_command, short_command, idle_command, crossing_command}) {
     command->add_flag("--json", json, "The result as JSON");
-    command->add_option("--server-pid", server, "Report this process's CPU time too");
+    if (command != crossing_command)
+      command->add_option("--server-pid", server, "Report this process's CPU time too");
   }
 
   try {

@@ -8,12 +8,12 @@
 
 namespace dwell {
 
-/// An asynchronous logger to standard error that never blocks its callers: when its queue is full, the oldest line
-/// goes. Known to nobody else: spdlog's registry is not touched.
+/// An asynchronous logger to standard error that never blocks its callers: when its queue is full,
+/// the oldest line goes. Known to nobody else: spdlog's registry is not touched.
 std::shared_ptr<spdlog::logger> make_logger();
 
-/// Lets ten lines a second of one cause through and counts the rest. Thread-safe; a race may let a line or two
-/// more pass.
+/// Lets ten lines a second of one cause through and counts the rest. Thread-safe; a race may let a
+/// line or two more pass.
 class rate_limit {
  public:
   struct verdict {

@@ -1,6 +1,6 @@
-#include <new>
-
 #include "connection/loop.hpp"
+
+#include <new>
 
 namespace dwell {
 namespace {
@@ -18,7 +18,8 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 
 }  // namespace
 
-// ── letting in ──────────────────────────────────────────────────────────────────────────────────────
+// ── letting in
+// ──────────────────────────────────────────────────────────────────────────────────────
 
 bool loop::reserve() {
   if (owner_->admit()) return true;
@@ -52,7 +53,8 @@ void loop::on_accept(const accepted& fresh) {
   to->mail()->order([fresh](loop& other) { other.adopt(fresh); });
 }
 
-/// Serves what has come with the connection before the kernel's set hears of it: many end right here.
+/// Serves what has come with the connection before the kernel's set hears of it: many end right
+/// here.
 void loop::adopt(const accepted& fresh) {
   slot* const c = take_in(fresh);
   if (c == nullptr) return;
@@ -71,7 +73,6 @@ slot* loop::take_in(const accepted& fresh) {
     c = &made;
     c->io.slot = index;
     reaper_.grow(index + 1);
-    erased_.reserve(slots_.capacity());
     if (const std::size_t size = c->handler().session_size(); size != 0) {
       c->session = pool_->take(size);
     }
@@ -122,13 +123,13 @@ void loop::on_accept_failed(int error) {
   owner_->pause_accepting();
 }
 
-// ── making room, draining ───────────────────────────────────────────────────────────────────────────
+// ── making room, draining
+// ───────────────────────────────────────────────────────────────────────────
 
 slot* loop::longest_idle() noexcept {
   slot* oldest = nullptr;
   if (slots_.capacity() == 0) return nullptr;
-  const auto from =
-      static_cast<std::uint32_t>(next_random(random_) % slots_.capacity());
+  const auto from = static_cast<std::uint32_t>(next_random(random_) % slots_.capacity());
   const auto consider = [&](std::uint32_t, slot& c) {
     if (c.decided || c.is_released() || c.clock.current() != phase::idle || active_ == &c) return;
     if (oldest == nullptr || before(c.last_activity, oldest->last_activity)) oldest = &c;

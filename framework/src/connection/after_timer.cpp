@@ -1,8 +1,8 @@
 #include "connection/after_timer.hpp"
 
-#include <memory>
-
 #include "connection/loop.hpp"
+
+#include <memory>
 
 namespace dwell {
 

@@ -1,9 +1,9 @@
 #include <dwell/connection/connection.hpp>
 
-#include <algorithm>
-
 #include "connection/loop.hpp"
 #include "deadline/validate.hpp"
+
+#include <algorithm>
 
 namespace dwell {
 namespace {
@@ -79,8 +79,7 @@ void connection::set_deadline(dwell::phase which, duration value) noexcept {
   if (c.is_released()) return;
   if (!c.overrides) c.overrides.reset(new (std::nothrow) deadlines{c.limits()});
   if (!c.overrides) return;
-  const duration bounded =
-      value == off ? off : std::clamp(value, duration{1}, longest_deadline);
+  const duration bounded = value == off ? off : std::clamp(value, duration{1}, longest_deadline);
   switch (which) {
     case phase::handshake: c.overrides->handshake = bounded; break;
     case phase::idle: c.overrides->idle = bounded; break;

@@ -1,30 +1,31 @@
 #include "connection/coroutine_session.hpp"
 
+#include "connection/loop.hpp"
+
 #include <cassert>
 #include <cstring>
 #include <utility>
 
-#include "connection/loop.hpp"
-
 namespace dwell {
 namespace {
 
-/// Up to this size what was received is copied into a block that fits; beyond it the engine's buffer changes
-/// hands.
+/// Up to this size what was received is copied into a block that fits; beyond it the engine's
+/// buffer changes hands.
 constexpr std::size_t worth_a_copy = std::size_t{4} * 1024;
 
 }  // namespace
 
-// ── running the coroutine ───────────────────────────────────────────────────────────────────────────
+// ── running the coroutine
+// ───────────────────────────────────────────────────────────────────────────
 
 void coroutine_session::resume(std::coroutine_handle<> whom) {
-  whom.resume();
+  task_promise_base::resume(whom);
   settle();
 }
 
 void coroutine_session::deliver(std::coroutine_handle<> whom) {
   delivering = true;
-  whom.resume();
+  task_promise_base::resume(whom);
   delivering = false;
   settle();
 }
@@ -50,7 +51,8 @@ void coroutine_session::begin(task<> handler) {
   deliver(body.frame_);
 }
 
-/// Whatever the coroutine waits for ends once; what it waits for next is its own affair. True when it has ended too.
+/// Whatever the coroutine waits for ends once; what it waits for next is its own affair. True when
+/// it has ended too.
 bool coroutine_session::end() {
   suspension* told = std::exchange(suspensions, nullptr);
   if (told != nullptr) told->link_ = &told;
@@ -66,7 +68,8 @@ bool coroutine_session::end() {
   return !outlives;
 }
 
-// ── input ───────────────────────────────────────────────────────────────────────────────────────────
+// ── input
+// ───────────────────────────────────────────────────────────────────────────────────────────
 
 void coroutine_session::keep(bytes data) {
   assert(block == nullptr);
@@ -115,7 +118,8 @@ bool read_operation::await_ready() noexcept {
 
 void read_operation::suspend(std::coroutine_handle<> reader) noexcept {
   coroutine_session& self = coroutine_session::of(as_slot(*peer_));
-  assert(self.host().active() == self.peer && "dwell: only its own handler reads from a connection");
+  assert(self.host().active() == self.peer &&
+         "dwell: only its own handler reads from a connection");
   assert(!self.reader && "dwell: one read() at a time");
   self.reader = reader;
   self.wait_for_input();
@@ -126,7 +130,8 @@ bytes read_operation::await_resume() noexcept {
   return {self.input, self.input == nullptr ? 0 : self.input_size};
 }
 
-// ── output ──────────────────────────────────────────────────────────────────────────────────────────
+// ── output
+// ──────────────────────────────────────────────────────────────────────────────────────────
 
 bool write_operation::await_ready() noexcept {
   slot& c = as_slot(*peer_);
@@ -146,7 +151,8 @@ void write_operation::suspend(std::coroutine_handle<> writer) noexcept {
 
 bool write_operation::await_resume() noexcept { return as_slot(*peer_).accepts_output(); }
 
-// ── what the loop calls ─────────────────────────────────────────────────────────────────────────────
+// ── what the loop calls
+// ─────────────────────────────────────────────────────────────────────────────
 
 std::size_t coroutine_handler::session_size() const noexcept { return sizeof(coroutine_session); }
 

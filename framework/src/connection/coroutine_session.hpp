@@ -1,34 +1,34 @@
 #pragma once
 
-#include <coroutine>
-#include <cstddef>
-#include <cstdint>
-
 #include <dwell/connection/suspension.hpp>
 #include <dwell/connection/task.hpp>
 
 #include "connection/slot.hpp"
 
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+
 namespace dwell {
 
 /// What a connection knows of its handler's coroutine: the session of a coroutine_handler.
 ///
-/// Input is delivered only while the coroutine waits in read(); otherwise the connection is paused, and an answer is owed,
-/// which makes it the handle phase.
+/// Input is delivered only while the coroutine waits in read(); otherwise the connection is paused,
+/// and an answer is owed, which makes it the handle phase.
 struct coroutine_session {
   task<> body;
   slot* peer = nullptr;
   std::coroutine_handle<> reader;
   std::coroutine_handle<> writer;
   suspension* suspensions = nullptr;
-  std::byte* block = nullptr;       // of what read() returned
+  std::byte* block = nullptr;        // of what read() returned
   const std::byte* input = nullptr;  // that; null: no more bytes will come
   std::uint32_t input_size = 0;
   write_operation::until goal = write_operation::until::below_high_watermark;
-  bool block_lent : 1 = false;   // by the engine: of its size
-  bool owes : 1 = false;         // has its part in slot::owed
-  bool delivering : 1 = false;   // the loop looks at slot::paused when the coroutine has suspended
-  bool outlives : 1 = false;     // the connection has ended and waits for the coroutine
+  bool block_lent : 1 = false;  // by the engine: of its size
+  bool owes : 1 = false;        // has its part in slot::owed
+  bool delivering : 1 = false;  // the loop looks at slot::paused when the coroutine has suspended
+  bool outlives : 1 = false;    // the connection has ended and waits for the coroutine
 
   static coroutine_session& of(slot& c) noexcept {
     return *static_cast<coroutine_session*>(c.session);

@@ -1,15 +1,15 @@
-#include <netinet/tcp.h>
+#include "connection/loop.hpp"
 
 #include <cerrno>
-
-#include "connection/loop.hpp"
+#include <netinet/tcp.h>
 
 namespace dwell {
 namespace {
 
-/// Unacknowledged bytes up to which close() may follow the last send: an initial window (RFC 6928), so all of it is
-/// on the wire already. A byte from the peer that reaches the orphan makes the kernel drop what is
-/// unacknowledged; with more in flight the lingering form, or waiting, keeps it safe.
+/// Unacknowledged bytes up to which close() may follow the last send: an initial window (RFC 6928),
+/// so all of it is on the wire already. A byte from the peer that reaches the orphan makes the
+/// kernel drop what is unacknowledged; with more in flight the lingering form, or waiting, keeps it
+/// safe.
 constexpr std::uint32_t direct_limit = 16 * 1024;
 
 constexpr unsigned slowest_poll = 6;  // 64 ms
@@ -26,7 +26,8 @@ close_reason reason_of(int error) noexcept {
 
 }  // namespace
 
-// ── deciding ────────────────────────────────────────────────────────────────────────────────────────
+// ── deciding
+// ────────────────────────────────────────────────────────────────────────────────────────
 
 void loop::close(slot& c, close_reason reason, std::optional<close_method> method) noexcept {
   if (c.decided || c.is_released()) return;
@@ -83,9 +84,11 @@ void loop::release_owed(slot& c) noexcept {
   mark(c, pending_work::advance);
 }
 
-// ── carrying it out ─────────────────────────────────────────────────────────────────────────────────
+// ── carrying it out
+// ─────────────────────────────────────────────────────────────────────────────────
 
-/// Does what the state asks for after anything has happened to `c`: counts a raw exchange, flushes, ends.
+/// Does what the state asks for after anything has happened to `c`: counts a raw exchange, flushes,
+/// ends.
 void loop::advance(slot& c) {
   if (!c.delimits && c.sent_in_exchange && c.owed == 0 && !c.paused) finish_exchange(c);
   if (c.close_when_answered && c.owed == 0) decide(c, close_reason::peer_closed, {});
@@ -139,9 +142,7 @@ void loop::step(slot& c, lifecycle_event what) {
       return;
     case lifecycle_action::send_fin_and_discard:
     case lifecycle_action::discard: return start_discarding(c);
-    case lifecycle_action::release_without_time_wait:
-      drain_input(c);
-      [[fallthrough]];
+    case lifecycle_action::release_without_time_wait: drain_input(c); [[fallthrough]];
     case lifecycle_action::release:
     case lifecycle_action::reset: return release(c, action);
   }
@@ -156,15 +157,15 @@ lifecycle_event loop::how_flushed(slot& c) {
     if (c.input_ended) return lifecycle_event::flushed_direct;
     return lifecycle_event::flushed_lingering;
   }
-  if (c.sent_bytes <= direct_limit || !c.io.is_tcp ||
-      io_->unacknowledged(c.io) <= direct_limit) {
+  if (c.sent_bytes <= direct_limit || !c.io.is_tcp || io_->unacknowledged(c.io) <= direct_limit) {
     return lifecycle_event::flushed_direct;
   }
   return c.done == close_method::abort_after_fin ? lifecycle_event::flushed_unsettled
                                                  : lifecycle_event::flushed_lingering;
 }
 
-/// Our FIN, unless the peer was asked to send the first; then whatever comes is read and thrown away until its FIN.
+/// Our FIN, unless the peer was asked to send the first; then whatever comes is read and thrown
+/// away until its FIN.
 void loop::start_discarding(slot& c) {
   if (c.state == lifecycle_state::lingering) {
     c.lingered = true;
@@ -177,8 +178,8 @@ void loop::start_discarding(slot& c) {
   c.kept.clear();
 }
 
-/// abort_after_fin with much in flight: its FIN goes out with close() once little is left, since only then does a
-/// byte from the peer cost next to nothing.
+/// abort_after_fin with much in flight: its FIN goes out with close() once little is left, since
+/// only then does a byte from the peer cost next to nothing.
 void loop::poll_unacknowledged(slot& c) {
   if (const auto end = c.clock.due(c.limits()); end && !before(io_->now_tick(), *end)) {
     step(c, lifecycle_event::deadline);
@@ -196,8 +197,8 @@ void loop::poll_unacknowledged(slot& c) {
   update_deadline(c);
 }
 
-/// Unread input would turn our FIN into a reset (RFC 2525, 2.17). Bounded: a peer that sends faster than this
-/// reads gets that reset.
+/// Unread input would turn our FIN into a reset (RFC 2525, 2.17). Bounded: a peer that sends faster
+/// than this reads gets that reset.
 void loop::drain_input(slot& c) noexcept {
   for (int turn = 0; turn < drains_at_deadline && !c.input_ended; ++turn) {
     const received input = io_->receive(c.io);
@@ -207,8 +208,8 @@ void loop::drain_input(slot& c) noexcept {
   }
 }
 
-/// Ends an idle connection: the queue is looked at first, and once more after our FIN, so that a request on its
-/// way is served, or at least counted and never silently reset.
+/// Ends an idle connection: the queue is looked at first, and once more after our FIN, so that a
+/// request on its way is served, or at least counted and never silently reset.
 void loop::reap(slot& c, close_reason reason) {
   if (look(c)) {
     if (!c.is_released()) advance(c);
@@ -244,7 +245,8 @@ void loop::lose_peer(slot& c, int error) {
   step(c, lifecycle_event::peer_lost);
 }
 
-// ── the last call, and the record of it ─────────────────────────────────────────────────────────────
+// ── the last call, and the record of it
+// ─────────────────────────────────────────────────────────────
 
 void loop::release(slot& c, lifecycle_action action) {
   if (!c.decided) decide(c, c.fin_sent ? close_reason::finished : close_reason::peer_closed, {});
@@ -310,15 +312,15 @@ void loop::place_time_wait(slot& c, dwell::release how, close_record& record) {
     const bool without = how == dwell::release::fin_without_time_wait;
     return place(who, without ? time_wait::nowhere : time_wait::here, certainty::expected);
   }
-  // Both FINs were seen from here, so the socket's state can tell: CLOSED means that the kernel has moved the
-  // connection to TIME_WAIT, CLOSING that the FINs crossed.
+  // Both FINs were seen from here, so the socket's state can tell: CLOSED means that the kernel has
+  // moved the connection to TIME_WAIT, CLOSING that the FINs crossed.
   const auto facts = io_->facts(c.io);
   if (!facts) return place(who, time_wait::here, certainty::expected);
   record.rtt = facts->rtt;
   if (facts->state == TCP_CLOSING) return place(who, time_wait::both, certainty::expected);
   place(who, time_wait::here,
         facts->state == TCP_CLOSE || facts->state == TCP_TIME_WAIT ? certainty::observed
-                                                                  : certainty::expected);
+                                                                   : certainty::expected);
 }
 
 void loop::report(slot& c, const close_record& record) {
@@ -341,7 +343,7 @@ void loop::report(slot& c, const close_record& record) {
 
 void loop::frames_ended(slot& c) noexcept {
   end_session(c);
-  erased_.push_back(c.io.slot);
+  free_later(c);
 }
 
 void loop::end_session(slot& c) noexcept {

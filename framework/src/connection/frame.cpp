@@ -1,11 +1,11 @@
-#include <cstddef>
-#include <cstring>
-#include <new>
-
 #include <dwell/connection/task.hpp>
 
 #include "base/block_pool.hpp"
 #include "connection/loop.hpp"
+
+#include <cstddef>
+#include <cstring>
+#include <new>
 
 namespace dwell {
 namespace {

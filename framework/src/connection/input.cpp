@@ -51,8 +51,8 @@ void loop::resume(slot& c) noexcept {
   mark(c, pending_work::redeliver);
 }
 
-/// Input is wanted again: what was kept comes first. The kernel's queue announces itself, except where the
-/// engine no longer watches it.
+/// Input is wanted again: what was kept comes first. The kernel's queue announces itself, except
+/// where the engine no longer watches it.
 void loop::redeliver(slot& c) {
   if (!may_read(c) || c.decided) return;
   if (!c.kept.empty()) {

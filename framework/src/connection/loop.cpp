@@ -1,9 +1,9 @@
 #include "connection/loop.hpp"
 
-#include <algorithm>
-
 #include "connection/after_timer.hpp"
 #include "deadline/validate.hpp"
+
+#include <algorithm>
 
 namespace dwell {
 namespace {
@@ -27,6 +27,7 @@ loop::loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
       mail_{std::make_shared<mailbox>(io, mailbox_capacity)},
       reaper_{io.now_tick()},
       timer_wheel_{io.now_tick()},
+      freed_head_{no_slot},
       dirty_head_{no_slot},
       dirty_tail_{no_slot},
       gather_{pool.take(engine::input_buffer_size)},
@@ -62,7 +63,34 @@ std::uint32_t loop::visit(std::uint32_t from, std::uint32_t slots,
   });
 }
 
-// ── running user code ───────────────────────────────────────────────────────────────────────────────
+void loop::reserve(std::uint64_t connections) {
+  // A million need 12 MB of it; whoever has more pays the copies.
+  constexpr std::uint64_t most = 2'000'000;
+  reaper_.reserve(static_cast<std::uint32_t>(std::min(connections, most)));
+}
+
+void loop::free_later(slot& c) noexcept {
+  c.next_freed = std::exchange(freed_head_, c.io.slot);
+}
+
+void loop::free_slots() {
+  for (std::uint32_t index = std::exchange(freed_head_, no_slot); index != no_slot;) {
+    slot& c = slots_[index];
+    const std::uint32_t next = c.next_freed;
+    if (c.dirty) {  // work was left for the next turn, and that finds it by this slot
+      free_later(c);
+      index = next;
+      continue;
+    }
+    slots_.erase(index);
+    index = next;
+    counters_.freed.add();
+    owner_->readmit();
+  }
+}
+
+// ── running user code
+// ───────────────────────────────────────────────────────────────────────────────
 
 void loop::enter(slot& c) noexcept {
   outer_ = current_loop;
@@ -120,13 +148,15 @@ void loop::do_marked() {
   }
 }
 
-// ── engine_events ───────────────────────────────────────────────────────────────────────────────────
+// ── engine_events
+// ───────────────────────────────────────────────────────────────────────────────────
 
 void loop::on_turn_begin() {
   ++turn_;
   reaper_.advance(io_->now_tick());
   timer_wheel_.advance(io_->now_tick());
-  if (io_->stalled_for() > 100) stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for());
+  // One tick more, so that an answer that was posted meanwhile comes before its deadline.
+  if (io_->stalled_for() > 100) stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for()) + 1;
 }
 
 void loop::on_wake() {
@@ -153,7 +183,8 @@ void loop::on_time() {
 
 void loop::on_writable(stream& to) { advance(of(to)); }
 
-/// Nobody reads, so nobody would notice: remembered for when somebody asks for input. A send finds out at once.
+/// Nobody reads, so nobody would notice: remembered for when somebody asks for input. A send finds
+/// out at once.
 void loop::on_hangup(stream& from) {
   slot& c = of(from);
   c.peer_gone = true;
@@ -162,17 +193,13 @@ void loop::on_hangup(stream& from) {
 
 void loop::on_turn_end() {
   do_marked();
-  for (const std::uint32_t index : erased_) {
-    slots_.erase(index);
-    counters_.freed.add();
-    owner_->readmit();
-  }
-  erased_.clear();
+  free_slots();
   arm();
   if (when_empty_ && slots_.size() == 0) std::exchange(when_empty_, nullptr)();
 }
 
-// ── timers of handlers ──────────────────────────────────────────────────────────────────────────────
+// ── timers of handlers
+// ──────────────────────────────────────────────────────────────────────────────
 
 std::uint32_t loop::start_timer(duration delay, timer_target& whom) {
   const auto [index, made] = timers_.emplace(timer{&whom});
@@ -213,7 +240,7 @@ void loop::destroy_all() noexcept {
     counters_.freed.add();
     owner_->readmit();
   });
-  erased_.clear();
+  freed_head_ = no_slot;
   dirty_head_ = dirty_tail_ = no_slot;
 }
 

@@ -1,14 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <exception>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <span>
-#include <utility>
-#include <vector>
-
 #include <dwell/connection/suspension.hpp>
 
 #include "base/block_pool.hpp"
@@ -19,6 +10,15 @@
 #include "connection/slot.hpp"
 #include "deadline/reaper.hpp"
 #include "engine/engine.hpp"
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace dwell {
 
@@ -51,12 +51,12 @@ class loop_owner {
   ~loop_owner() = default;
 };
 
-/// The connections of one thread: what the engine tells is turned into handler calls, deadlines are kept, and
-/// every connection is led to its end. Single-threaded; other threads use mail().
+/// The connections of one thread: what the engine tells is turned into handler calls, deadlines are
+/// kept, and every connection is led to its end. Single-threaded; other threads use mail().
 class loop final : public engine_events {
  public:
-  loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner, std::size_t mailbox_capacity,
-       when_full policy);
+  loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
+       std::size_t mailbox_capacity, when_full policy);
   ~loop();
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;
@@ -74,10 +74,10 @@ class loop final : public engine_events {
   slot* active() noexcept { return active_; }
 
   void host(const service& what);
+  /// Address space for so many connections, so that growing copies nothing; memory comes as they do.
+  void reserve(std::uint64_t connections);
   slot* find(connection_id id) noexcept;
-  connection_id id_of(const slot& c) const noexcept {
-    return {c.generation(), c.io.slot, index_};
-  }
+  connection_id id_of(const slot& c) const noexcept { return {c.generation(), c.io.slot, index_}; }
   std::uint32_t visit(std::uint32_t from, std::uint32_t slots,
                       const std::function<void(connection&)>& call);
 
@@ -168,6 +168,8 @@ class loop final : public engine_events {
     return false;
   }
   void run_timers();
+  void free_later(slot& c) noexcept;
+  void free_slots();
   void do_marked();
 
   // input.cpp
@@ -238,7 +240,7 @@ class loop final : public engine_events {
   timing_wheel timer_wheel_;
   slab<timer> timers_;
   std::vector<std::unique_ptr<hosted_service>> services_;
-  std::vector<std::uint32_t> erased_;  // closed in this turn: their slots are free after it
+  std::uint32_t freed_head_;  // done with in this turn: their slots are free after it
   std::vector<unique_function<void(loop&)>> posted_;
   std::size_t posted_done_ = 0;
   std::uint64_t last_generation_ = 0;
@@ -246,8 +248,8 @@ class loop final : public engine_events {
   std::uint32_t dirty_head_;
   std::uint32_t dirty_tail_;
   std::uint16_t turn_ = 0;
-  slot* active_ = nullptr;     // whose handler runs
-  slot* gatherer_ = nullptr;   // whose output is gathered: active, or just left
+  slot* active_ = nullptr;    // whose handler runs
+  slot* gatherer_ = nullptr;  // whose output is gathered: active, or just left
   std::byte* gather_;
   std::size_t gathered_ = 0;
   accept_timer accept_again_{*this};

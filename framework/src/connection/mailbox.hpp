@@ -1,27 +1,28 @@
 #pragma once
 
+#include <dwell/base/unique_function.hpp>
+#include <dwell/connection/connection.hpp>
+
 #include <cstddef>
 #include <mutex>
 #include <vector>
-
-#include <dwell/connection/connection.hpp>
-#include <dwell/base/unique_function.hpp>
 
 namespace dwell {
 
 class engine;
 class loop;
 
-/// How other threads reach a loop: functions to run on it, in order, woken once per batch. Outlives the loop
-/// where a dwell::owed still points to it; after close() everything is refused.
+/// How other threads reach a loop: functions to run on it, in order, woken once per batch. Outlives
+/// the loop where a dwell::owed still points to it; after close() everything is refused.
 class mailbox {
  public:
-  mailbox(engine& sleeper, std::size_t capacity) noexcept : sleeper_{&sleeper}, capacity_{capacity} {}
+  mailbox(engine& sleeper, std::size_t capacity) noexcept
+      : sleeper_{&sleeper}, capacity_{capacity} {}
 
   /// False when `capacity` posts wait already, or the loop has ended; then `fn` is left alone.
   bool post(unique_function<void(loop&)>& fn);
-  /// Never refused while the loop lives: the server's own orders, and answers no longer owed, which are bounded by
-  /// what caused them.
+  /// Never refused while the loop lives: the server's own orders, and answers no longer owed, which
+  /// are bounded by what caused them.
   void order(unique_function<void(loop&)> fn);
 
   /// Takes everything that waits. On the loop's thread.

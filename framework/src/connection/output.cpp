@@ -1,8 +1,8 @@
+#include "connection/loop.hpp"
+
 #include <array>
 #include <cstring>
 #include <new>
-
-#include "connection/loop.hpp"
 
 namespace dwell {
 namespace {
@@ -60,8 +60,8 @@ void loop::push_with(slot& c, bytes more) {
   if (of_more < more.size()) c.queue.append(*pool_, more.subview(of_more));
 }
 
-/// So that the last bytes and our FIN leave in one segment: sent apart, a client that knows the length closes
-/// first, and where TIME_WAIT goes is a race.
+/// So that the last bytes and our FIN leave in one segment: sent apart, a client that knows the
+/// length closes first, and where TIME_WAIT goes is a race.
 void loop::cork_last_bytes(slot& c) noexcept {
   if (c.io.is_tcp && !c.io.corked && c.done != close_method::abort) io_->cork(c.io);
 }

@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <array>
-
 #include "connection/loop.hpp"
 #include "deadline/validate.hpp"
+
+#include <algorithm>
+#include <array>
 
 namespace dwell {
 namespace {
@@ -21,13 +21,15 @@ phase loop::phase_of(const slot& c) const noexcept {
   return phase::idle;
 }
 
-/// Called after everything that may change the phase. The wheel is touched only when the deadline came nearer.
+/// Called after everything that may change the phase. The wheel is touched only when the deadline
+/// came nearer.
 void loop::update_deadline(slot& c) noexcept {
   const phase now_in = phase_of(c);
   if (now_in == phase::handle && c.clock.current() != phase::handle) c.stalls_seen = stalled_total_;
   const bool was_writing = c.clock.current() == phase::write;
   c.clock.enter(now_in, io_->now_tick());
-  if (was_writing) c.clock.progress(io_->now_tick());  // the last byte has just left: idle starts here
+  if (was_writing)
+    c.clock.progress(io_->now_tick());  // the last byte has just left: idle starts here
   if (const auto when = due(c)) reaper_.expect(c.io.slot, *when);
 }
 
@@ -47,7 +49,8 @@ std::optional<tick> loop::due(const slot& c) const noexcept {
   return soonest;
 }
 
-/// Up to 10 % later than asked, different for each connection and the same each time it is asked for.
+/// Up to 10 % later than asked, different for each connection and the same each time it is asked
+/// for.
 std::optional<std::uint64_t> loop::lifetime_due(const slot& c) const noexcept {
   if (c.limits().lifetime == off) return std::nullopt;
   const auto lifetime = static_cast<std::uint64_t>(c.limits().lifetime.count());
@@ -82,8 +85,8 @@ void loop::arm() {
   io_->arm(io_->now() + static_cast<std::uint64_t>(wait));
 }
 
-/// The wheel says that a deadline of `c` may have come. Returns the real one when it is later; nothing when there is
-/// none any more, or when there was work: that has set the next one itself.
+/// The wheel says that a deadline of `c` may have come. Returns the real one when it is later;
+/// nothing when there is none any more, or when there was work: that has set the next one itself.
 std::optional<tick> loop::at_deadline(slot& c) {
   const tick now = io_->now_tick();
   stretch_handle(c);
@@ -109,7 +112,8 @@ std::optional<tick> loop::at_phase_end(slot& c) {
   switch (c.clock.current()) {
     case phase::idle:
       if (c.maybe_unacknowledged) check_acknowledged(c);
-      if (c.maybe_unacknowledged) {  // idle stands still while the peer has something to acknowledge
+      if (c.maybe_unacknowledged) {  // idle stands still while the peer has something to
+                                     // acknowledge
         c.clock.progress(io_->now_tick());
         return due(c);
       }
@@ -135,7 +139,8 @@ std::optional<tick> loop::at_phase_end(slot& c) {
   return std::nullopt;
 }
 
-/// Handshake, read or handle took too long. Bytes that have arrived may have finished what was waited for.
+/// Handshake, read or handle took too long. Bytes that have arrived may have finished what was
+/// waited for.
 void loop::end_slow(slot& c, close_reason reason) {
   const phase was = c.clock.current();
   if (was != phase::handle && look(c)) {
@@ -160,7 +165,8 @@ bool loop::finish_lifetime(slot& c) {
   return true;
 }
 
-/// Asks the kernel how much the peer has acknowledged. True when that is more than at the last look, or all.
+/// Asks the kernel how much the peer has acknowledged. True when that is more than at the last
+/// look, or all.
 bool loop::check_acknowledged(slot& c) noexcept {
   const std::uint32_t outstanding = io_->unacknowledged(c.io);
   const std::uint32_t acknowledged = static_cast<std::uint32_t>(c.sent_bytes) - outstanding;

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
-
 #include <dwell/closing/close_record.hpp>
 #include <dwell/connection/connection.hpp>
 
@@ -13,21 +10,26 @@
 #include "deadline/phase_clock.hpp"
 #include "engine/engine.hpp"
 
+#include <cstdint>
+#include <memory>
+
 namespace dwell {
 
 class after_timer;
 
-/// Work that a call on a connection causes, done in the same turn after the running callback has returned.
+/// Work that a call on a connection causes, done in the same turn after the running callback has
+/// returned.
 enum class pending_work : std::uint8_t {
   none = 0,
-  advance = 1,       ///< flush, close, count exchanges: whatever the state asks for
-  redeliver = 2,     ///< resumed: input that was kept, or waits in the kernel
+  advance = 1,        ///< flush, close, count exchanges: whatever the state asks for
+  redeliver = 2,      ///< resumed: input that was kept, or waits in the kernel
   tell_writable = 4,  ///< the output queue fell below the low watermark
   tell_flushed = 8,   ///< the output queue is empty, and that is waited for
 };
 
-/// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12 bytes in
-/// the reaper), so fields are ordered by size and the order is not the story: the groups are.
+/// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
+/// bytes in the reaper), so fields are ordered by size and the order is not the story: the groups
+/// are.
 struct slot final : connection {
   slot(hosted_service& hosted, const socket_address& from, std::uint64_t number, std::uint64_t now)
       : service{&hosted},
@@ -41,10 +43,10 @@ struct slot final : connection {
 
   hosted_service* service;
   void* session = nullptr;
-  byte_buffer kept;                       // input the handler has not consumed
-  byte_queue queue;                       // output the kernel has not taken
-  std::unique_ptr<deadlines> overrides;   // set_deadline's
-  after_timer* timers = nullptr;          // this connection's after() timers
+  byte_buffer kept;                      // input the handler has not consumed
+  byte_queue queue;                      // output the kernel has not taken
+  std::unique_ptr<deadlines> overrides;  // set_deadline's
+  after_timer* timers = nullptr;         // this connection's after() timers
   std::uint64_t opened_at;
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
@@ -52,53 +54,54 @@ struct slot final : connection {
   stream io;
   phase_clock clock;
   tick last_activity;
-  tick unacknowledged_since{0};      // valid while maybe_unacknowledged
-  std::uint32_t acknowledged = 0;    // low half of the bytes known to be acknowledged
-  std::uint32_t stalls_seen = 0;     // the loop's total when the handle phase began
+  tick unacknowledged_since{0};    // valid while maybe_unacknowledged
+  union {
+    std::uint32_t acknowledged = 0;  // low half of the bytes known to be acknowledged
+    std::uint32_t next_freed;        // once the slot is done with
+  };
+  std::uint32_t stalls_seen = 0;   // the loop's total when the handle phase began
   std::uint32_t finished_exchanges = 0;
   std::uint32_t generation_high;
   std::uint32_t next_dirty = 0;
   std::uint32_t unread = 0;
   std::uint32_t reap_raced = 0;
-  std::uint16_t owed = 0;            // answers owed: handle phase
+  std::uint16_t owed = 0;  // answers owed: handle phase
   std::int16_t error = 0;
   lifecycle_state state = lifecycle_state::open;
   close_reason why = close_reason::finished;  // valid once decided
   close_method planned = close_method::graceful;
   close_method done = close_method::graceful;
   dwell::phase ended_in = dwell::phase::idle;
-  std::uint16_t looked_in = 0;       // the turn of the last receive, low half
-  std::uint8_t work = 0;             // pending_work bits
-  std::uint8_t poll_backoff = 0;     // settling: log2 of the next wait in ms
+  std::uint16_t looked_in = 0;    // the turn of the last receive, low half
+  std::uint8_t work = 0;          // pending_work bits
+  std::uint8_t poll_backoff = 0;  // settling: log2 of the next wait in ms
 
-  bool decided : 1 = false;          // the end is: `why` says which
-  bool dirty : 1 = false;            // is on the loop's dirty list
+  bool decided : 1 = false;  // the end is: `why` says which
+  bool dirty : 1 = false;    // is on the loop's dirty list
   bool paused : 1 = false;
-  bool input_ended : 1 = false;      // the peer's FIN was read
+  bool input_ended : 1 = false;  // the peer's FIN was read
   bool fin_sent : 1 = false;
   bool half_close_asked : 1 = false;
-  bool peer_gone : 1 = false;        // HUP while nobody read: the kernel's set no longer has it
-  bool above_high : 1 = false;       // output above the high watermark: no more input
+  bool peer_gone : 1 = false;   // HUP while nobody read: the kernel's set no longer has it
+  bool above_high : 1 = false;  // output above the high watermark: no more input
   bool maybe_unacknowledged : 1 = false;
   bool sent_in_exchange : 1 = false;
-  bool delimits : 1 = false;         // the handler marks messages itself
-  bool message_open : 1 = false;     // delimits: read phase
-  bool answering : 1 = false;        // delimits: handle phase
+  bool delimits : 1 = false;      // the handler marks messages itself
+  bool message_open : 1 = false;  // delimits: read phase
+  bool answering : 1 = false;     // delimits: handle phase
   bool announced : 1 = false;
   bool lingered : 1 = false;
-  bool linger : 1 = false;           // more input may come: the lingering form
+  bool linger : 1 = false;               // more input may come: the lingering form
   bool close_when_answered : 1 = false;  // the peer's FIN came and nobody minds
-  bool flush_awaited : 1 = false;    // tell the handler when the queue is empty
-  bool more_input : 1 = false;       // the last receive filled the buffer
-  bool opened : 1 = false;           // on_open ran: on_close is due
+  bool flush_awaited : 1 = false;        // tell the handler when the queue is empty
+  bool more_input : 1 = false;           // the last receive filled the buffer
+  bool opened : 1 = false;               // on_open ran: on_close is due
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
   }
   const service_options& options() const noexcept { return service->of->options; }
-  const deadlines& limits() const noexcept {
-    return overrides ? *overrides : options().deadlines;
-  }
+  const deadlines& limits() const noexcept { return overrides ? *overrides : options().deadlines; }
   const connection_handler& handler() const noexcept { return *service->of->what; }
   bool is_released() const noexcept { return state == lifecycle_state::closed; }
   bool accepts_output() const noexcept {

@@ -1,13 +1,12 @@
-#include <dwell/connection/suspension.hpp>
-
-#include <cassert>
-#include <utility>
-
 #include <dwell/connection/offload.hpp>
 #include <dwell/connection/sleep_for.hpp>
+#include <dwell/connection/suspension.hpp>
 
 #include "connection/coroutine_session.hpp"
 #include "connection/loop.hpp"
+
+#include <cassert>
+#include <utility>
 
 namespace dwell {
 
@@ -45,6 +44,11 @@ void suspension::resume_later() {
 
 loop& suspension::host() const noexcept { return session_->host(); }
 
+asio::io_context* suspension::asio_host() const noexcept { return asio_host(*session_->peer); }
+asio::io_context* suspension::asio_host(connection& peer) noexcept {
+  return as_slot(peer).service->host->io().host();
+}
+
 bool suspension::has_ended() const noexcept { return session_->peer->is_released(); }
 
 void suspension::link(suspension*& list) noexcept {
@@ -60,7 +64,8 @@ void suspension::unlink() noexcept {
   link_ = nullptr;
 }
 
-// ── sleep_for ───────────────────────────────────────────────────────────────────────────────────────
+// ── sleep_for
+// ───────────────────────────────────────────────────────────────────────────────────────
 
 sleep_operation::~sleep_operation() {
   if (suspended()) host().cancel_timer(timer_);
@@ -81,14 +86,16 @@ void sleep_operation::fire() {
   resume();
 }
 
-/// What is slept anew after that takes its time, so that a loop that does not look cannot hold up the others.
+/// What is slept anew after that takes its time, so that a loop that does not look cannot hold up
+/// the others.
 void sleep_operation::connection_ended() {
   ended_ = true;
   host().cancel_timer(timer_);
   resume_ended();
 }
 
-// ── offload ─────────────────────────────────────────────────────────────────────────────────────────
+// ── offload
+// ─────────────────────────────────────────────────────────────────────────────────────────
 
 void offload_job::start(std::coroutine_handle<> sleeper) {
   suspend(sleeper);

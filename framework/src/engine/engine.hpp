@@ -1,16 +1,5 @@
 #pragma once
 
-#include <sys/uio.h>
-
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <functional>
-#include <optional>
-#include <span>
-#include <utility>
-
 #include <dwell/base/bytes.hpp>
 #include <dwell/net/endpoint.hpp>
 
@@ -19,13 +8,24 @@
 #include "net/listener.hpp"
 #include "net/socket_address.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <span>
+#include <sys/uio.h>
+#include <utility>
+
 namespace asio {
 class io_context;
 }
 
 namespace dwell {
 
-/// What the engine keeps of one connection; lives in the connection's slot. `descriptor` is -1 once released.
+/// What the engine keeps of one connection; lives in the connection's slot. `descriptor` is -1 once
+/// released.
 struct stream {
   int descriptor = -1;
   std::uint32_t slot = 0;
@@ -87,11 +87,12 @@ class engine_events {
   virtual stream* find(std::uint32_t slot, std::uint32_t generation) noexcept = 0;
   /// Before anything else of a turn, the clock freshly stamped.
   virtual void on_turn_begin() = 0;
-  /// Asked before each accept: whether one more connection may come in. A yes that no connection follows is
-  /// taken back with unreserve().
+  /// Asked before each accept: whether one more connection may come in. A yes that no connection
+  /// follows is taken back with unreserve().
   virtual bool reserve() = 0;
   virtual void unreserve() = 0;
-  /// A connection that was reserved for, after the whole batch was accepted: serve it, then enroll it.
+  /// A connection that was reserved for, after the whole batch was accepted: serve it, then enroll
+  /// it.
   virtual void on_accept(const accepted& fresh) = 0;
   /// accept4 failed with an error that will last (EMFILE, ENFILE, ENOBUFS, ENOMEM).
   virtual void on_accept_failed(int error) = 0;
@@ -99,7 +100,8 @@ class engine_events {
   virtual void on_writable(stream& to) = 0;
   /// HUP or ERR on a stream that wants no input; it has left the set.
   virtual void on_hangup(stream& from) = 0;
-  /// The armed time has come. After a stall of over 100 ms, all I/O that was ready has been told first.
+  /// The armed time has come. After a stall of over 100 ms, all I/O that was ready has been told
+  /// first.
   virtual void on_time() = 0;
   /// After wake().
   virtual void on_wake() = 0;
@@ -110,8 +112,9 @@ class engine_events {
   ~engine_events() = default;
 };
 
-/// Sockets, readiness and time for one loop. The seam: everything above it runs the same on the kernel
-/// (epoll_engine) and on a seeded network in virtual time (simulated_engine). Single-threaded but for wake().
+/// Sockets, readiness and time for one loop. The seam: everything above it runs the same on the
+/// kernel (epoll_engine) and on a seeded network in virtual time (simulated_engine).
+/// Single-threaded but for wake().
 class engine {
  public:
   static constexpr std::size_t input_buffer_size = std::size_t{64} * 1024;
@@ -126,8 +129,8 @@ class engine {
   /// Milliseconds, stamped before and after each batch of events; never reads a clock itself.
   std::uint64_t now() const noexcept { return now_; }
   tick now_tick() const noexcept { return tick{static_cast<std::uint32_t>(now_)}; }
-  /// How long before this turn's stamp the previous turn ended beyond what was waited for on purpose: above
-  /// 100 ms the process was stopped or starved.
+  /// How long before this turn's stamp the previous turn ended beyond what was waited for on
+  /// purpose: above 100 ms the process was stopped or starved.
   std::uint64_t stalled_for() const noexcept { return stalled_for_; }
   /// Calls on_time() at `due`, or later; only an earlier one than armed costs anything.
   virtual void arm(std::uint64_t due) = 0;
@@ -141,14 +144,14 @@ class engine {
   virtual void set_accepting(bool on) = 0;
   virtual void close_listeners() = 0;
 
-  /// From now on the stream is watched. Before, watch() does nothing: a connection that ends in its first exchange
-  /// never enters the kernel's set. False: the kernel refused (ENOSPC, ENOMEM).
+  /// From now on the stream is watched. Before, watch() does nothing: a connection that ends in its
+  /// first exchange never enters the kernel's set. False: the kernel refused (ENOSPC, ENOMEM).
   bool enroll(stream& what) noexcept {
     what.enrolled = true;
     return watch(what);
   }
-  /// Makes sure that what an enrolled stream wants is watched. Input it no longer wants is dropped when it
-  /// next comes anyway, so that a short pause costs nothing. False as enroll().
+  /// Makes sure that what an enrolled stream wants is watched. Input it no longer wants is dropped
+  /// when it next comes anyway, so that a short pause costs nothing. False as enroll().
   virtual bool watch(stream& what) noexcept = 0;
   /// One recv into the input buffer.
   virtual received receive(stream& from) noexcept = 0;
@@ -164,7 +167,8 @@ class engine {
   /// Whether TCP_LINGER2 = -1 works here; asked once.
   virtual bool can_avoid_time_wait() const noexcept = 0;
 
-  /// Makes a late use of delivered bytes visible in debug builds: they are not the handler's any more.
+  /// Makes a late use of delivered bytes visible in debug builds: they are not the handler's any
+  /// more.
   void spoil([[maybe_unused]] bytes delivered) noexcept {
 #ifndef NDEBUG
     if (delivered.data() == input_buffer_) {
@@ -178,8 +182,9 @@ class engine {
     return !std::less<>{}(data.data(), input_buffer_) &&
            std::less<>{}(data.data(), input_buffer_ + input_buffer_size);
   }
-  /// Hands the input buffer to the caller (input_buffer_size bytes of the loop's pool) and takes another: whoever
-  /// needs received bytes beyond the callback keeps them without a copy. Throws std::bad_alloc.
+  /// Hands the input buffer to the caller (input_buffer_size bytes of the loop's pool) and takes
+  /// another: whoever needs received bytes beyond the callback keeps them without a copy. Throws
+  /// std::bad_alloc.
   std::byte* take_input_buffer() {
     std::byte* fresh = pool_->take(input_buffer_size);
     return std::exchange(input_buffer_, fresh);

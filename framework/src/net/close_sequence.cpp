@@ -22,9 +22,9 @@ bool no_time_wait_works() noexcept {
   if (probe < 0) return false;
   int value = 0;
   socklen_t length = sizeof value;
-  const bool works =
-      set_no_time_wait(probe) &&
-      ::getsockopt(probe, IPPROTO_TCP, TCP_LINGER2, &value, &length) == 0 && value < 0;
+  const bool works = set_no_time_wait(probe) &&
+                     ::getsockopt(probe, IPPROTO_TCP, TCP_LINGER2, &value, &length) == 0 &&
+                     value < 0;
   ::close(probe);
   return works;
 }

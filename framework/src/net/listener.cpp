@@ -1,18 +1,18 @@
 #include "net/listener.hpp"
 
+#include "net/socket_address.hpp"
+
 #include <cerrno>
-#include <stdexcept>
-#include <string>
-#include <system_error>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdexcept>
+#include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <system_error>
 #include <unistd.h>
-
-#include "net/socket_address.hpp"
 
 namespace dwell {
 namespace {
@@ -88,7 +88,8 @@ void set_socket_options(int descriptor, int family, const listener_options& opti
   set_tcp_options(descriptor, options);
 }
 
-/// A socket file that nobody listens on is what a killed server left behind: binding may replace it.
+/// A socket file that nobody listens on is what a killed server left behind: binding may replace
+/// it.
 void remove_stale_socket(const raw_address& address, const std::string& path) {
   struct stat about {};
   if (::lstat(path.c_str(), &about) != 0 || !S_ISSOCK(about.st_mode)) return;
@@ -102,8 +103,9 @@ void remove_stale_socket(const raw_address& address, const std::string& path) {
 std::string advice(int error, const endpoint& where) {
   switch (error) {
     case EADDRINUSE:
-      return where.is_unix() ? "; another server listens there, or the file is no socket: use another path"
-                             : "; another server listens there: stop it, or use another port";
+      return where.is_unix()
+                 ? "; another server listens there, or the file is no socket: use another path"
+                 : "; another server listens there: stop it, or use another port";
     case EACCES:
       return where.is_unix() ? "; use a directory you may write to"
                              : "; use a port above 1023 or grant CAP_NET_BIND_SERVICE";
@@ -113,7 +115,8 @@ std::string advice(int error, const endpoint& where) {
   }
 }
 
-/// Says what failed, why, and what to do, in this order; std::system_error alone would end with the why.
+/// Says what failed, why, and what to do, in this order; std::system_error alone would end with the
+/// why.
 class listen_error final : public std::system_error {
  public:
   listen_error(int error, const endpoint& where)
@@ -150,8 +153,8 @@ std::pair<int, endpoint> open_listener(const listener_options& options) {
   set_socket_options(socket.get(), address.family(), options);
   if (where.is_unix()) remove_stale_socket(address, where.address.substr(5));
   if (::bind(socket.get(), address.get(), address.length) != 0) fail_at(errno, where);
-  // The first of several listeners binds without SO_REUSEPORT, so that a port another process uses is refused,
-  // and lets the others in afterwards.
+  // The first of several listeners binds without SO_REUSEPORT, so that a port another process uses
+  // is refused, and lets the others in afterwards.
   if (options.shared && !options.joins) {
     set(socket.get(), SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", 1);
   }

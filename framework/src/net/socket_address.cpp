@@ -1,13 +1,13 @@
 #include "net/socket_address.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
-#include <stdexcept>
-#include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdexcept>
 #include <sys/un.h>
 
 namespace dwell {
@@ -21,7 +21,8 @@ std::string text_of(int family, const void* address) {
   return text;
 }
 
-// sockaddr_storage is a family of structs that share a header; memcpy is the reading of it that C++ defines.
+// sockaddr_storage is a family of structs that share a header; memcpy is the reading of it that C++
+// defines.
 template <class Address>
 Address read_as(const sockaddr_storage& raw) noexcept {
   Address address;
@@ -86,14 +87,14 @@ endpoint socket_address::to_endpoint() const {
 endpoint to_endpoint(const sockaddr_storage& raw, socklen_t length) {
   if (raw.ss_family != AF_UNIX) return socket_address::from(raw).to_endpoint();
   const auto address = read_as<sockaddr_un>(raw);
-  const std::size_t room = length > offsetof(sockaddr_un, sun_path)
-                               ? length - offsetof(sockaddr_un, sun_path)
-                               : 0;
+  const std::size_t room =
+      length > offsetof(sockaddr_un, sun_path) ? length - offsetof(sockaddr_un, sun_path) : 0;
   return {std::string{unix_prefix}.append(address.sun_path, ::strnlen(address.sun_path, room)), 0};
 }
 
 raw_address to_raw_address(const endpoint& where) {
-  if (where.is_unix()) return unix_address(std::string_view{where.address}.substr(unix_prefix.size()));
+  if (where.is_unix())
+    return unix_address(std::string_view{where.address}.substr(unix_prefix.size()));
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
   v4.sin_port = htons(where.port);
@@ -139,7 +140,8 @@ endpoint parse_endpoint(std::string_view text) {
     return where;
   }
   const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) throw refuse("ADDR:PORT, [ADDR]:PORT or unix:PATH was expected");
+  if (colon == std::string_view::npos)
+    throw refuse("ADDR:PORT, [ADDR]:PORT or unix:PATH was expected");
 
   const std::string_view digits = text.substr(colon + 1);
   std::uint16_t port = 0;

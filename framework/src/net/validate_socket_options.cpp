@@ -1,8 +1,8 @@
+#include "net/listener.hpp"
+
 #include <cstdint>
 #include <stdexcept>
 #include <string>
-
-#include "net/listener.hpp"
 
 namespace dwell {
 namespace {
@@ -44,7 +44,8 @@ void validate(const socket_options& socket) {
   }
   constexpr int gibibyte = 1 << 30;
   constexpr const char* buffer = "use 4096 bytes to 1 GiB";
-  if (socket.receive_buffer) within(*socket.receive_buffer, 4'096, gibibyte, "receive_buffer", buffer);
+  if (socket.receive_buffer)
+    within(*socket.receive_buffer, 4'096, gibibyte, "receive_buffer", buffer);
   if (socket.send_buffer) within(*socket.send_buffer, 4'096, gibibyte, "send_buffer", buffer);
 }
 

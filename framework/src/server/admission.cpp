@@ -3,7 +3,8 @@
 namespace dwell {
 namespace {
 
-/// EMFILE and its like last until something is closed; asking twenty times a second is often enough.
+/// EMFILE and its like last until something is closed; asking twenty times a second is often
+/// enough.
 constexpr duration accept_pause{50};
 
 }  // namespace

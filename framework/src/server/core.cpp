@@ -1,26 +1,27 @@
 #include "server/core.hpp"
 
-#include <algorithm>
 #include <dwell/connection/offload.hpp>
-#include <asio/post.hpp>
-#include <csignal>
-#include <stdexcept>
-#include <sys/resource.h>
 
 #include "engine/epoll/epoll_engine.hpp"
 #include "server/signals.hpp"
 #include "server/validate.hpp"
 
+#include <asio/post.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <sys/resource.h>
+
 namespace dwell {
 namespace {
 
-/// Descriptors for what is not a connection: standard streams, listeners, epoll sets, log files, the user's own.
+/// Descriptors for what is not a connection: standard streams, listeners, epoll sets, log files,
+/// the user's own.
 constexpr std::uint64_t reserved_descriptors = 64;
 constexpr std::uint64_t reserved_per_loop = 16;
 
-int usable_cpus() {
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
+int usable_cpus() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 /// Signals belong to the thread that runs loop 0; threads made inside this scope take none.
 class no_signals {
@@ -46,7 +47,8 @@ std::shared_ptr<spdlog::logger> logger_for(const server_options& options) {
 
 }  // namespace
 
-// ── making ──────────────────────────────────────────────────────────────────────────────────────────
+// ── making
+// ──────────────────────────────────────────────────────────────────────────────────────────
 
 server_core::server_core(server_options options)
     : options_{std::move(options)}, limit_{options_.connections} {
@@ -117,14 +119,14 @@ void server_core::cut_limit_to_descriptors() {
   rlimit descriptors{};
   if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
   const std::uint64_t reserve = reserved_descriptors + reserved_per_loop * hosts_.size();
-  const std::uint64_t possible =
-      descriptors.rlim_cur > 2 * reserve ? descriptors.rlim_cur - reserve : descriptors.rlim_cur / 2;
-  if (limit_ <= possible) return;
-  if (limit_ != unlimited) {
+  const std::uint64_t possible = descriptors.rlim_cur > 2 * reserve ? descriptors.rlim_cur - reserve
+                                                                    : descriptors.rlim_cur / 2;
+  if (limit_ > possible && limit_ != unlimited) {
     logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
                   limit_, possible, descriptors.rlim_cur);
   }
-  limit_ = possible;
+  limit_ = std::min(limit_, possible);
+  for (const auto& host : hosts_) host->connections->reserve(limit_);
 }
 
 endpoint server_core::serve(service_options options, handler what) {
@@ -132,19 +134,20 @@ endpoint server_core::serve(service_options options, handler what) {
     throw std::logic_error{"serve() after run() or start(): add services before"};
   }
   validate(options, *what);
-  auto made = std::make_unique<service>(
-      service{.index = static_cast<std::uint32_t>(services_.size()),
-              .options = std::move(options),
-              .what = std::move(what)});
+  auto made =
+      std::make_unique<service>(service{.index = static_cast<std::uint32_t>(services_.size()),
+                                        .options = std::move(options),
+                                        .what = std::move(what)});
   const bool brief = made->options.mode == connection_mode::short_lived;
   made->exchanges = brief ? 1 : made->options.limits.exchanges;
   const bool tcp = !made->options.listen.is_unix();
   made->corked = tcp && brief;
-  made->no_time_wait = tcp && hosts_.front()->io->can_avoid_time_wait() &&
-                       std::ranges::all_of(
-                           std::array{made->options.close.finished, made->options.close.idle,
-                                      made->options.close.slow, made->options.close.drain},
-                           [](close_method method) { return method >= close_method::abort_after_fin; });
+  made->no_time_wait =
+      tcp && hosts_.front()->io->can_avoid_time_wait() &&
+      std::ranges::all_of(
+          std::array{made->options.close.finished, made->options.close.idle,
+                     made->options.close.slow, made->options.close.drain},
+          [](close_method method) { return method >= close_method::abort_after_fin; });
 
   const endpoint bound = listen(*made);
   for (const auto& host : hosts_) host->connections->host(*made);
@@ -175,7 +178,8 @@ endpoint server_core::listen(service& what) {
   return bound;
 }
 
-// ── running ─────────────────────────────────────────────────────────────────────────────────────────
+// ── running
+// ─────────────────────────────────────────────────────────────────────────────────────────
 
 void server_core::begin() {
   stage_ = stage::running;
@@ -248,7 +252,8 @@ void server_core::run_off_loop(offload_job& job) {
   asio::post(*workers_, [&job] { job.run_and_resume(); });
 }
 
-// ── reaching connections ────────────────────────────────────────────────────────────────────────────
+// ── reaching connections
+// ────────────────────────────────────────────────────────────────────────────
 
 void server_core::order_all(const std::function<void(loop&)>& order) noexcept {
   for (const auto& host : hosts_) host->connections->mail()->order(order);

@@ -2,11 +2,17 @@
 
 #include <dwell/server/server.hpp>
 
+#include "base/block_pool.hpp"
+#include "base/log.hpp"
+#include "connection/loop.hpp"
+#include "connection/service.hpp"
+#include "engine/engine.hpp"
+
+#include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
 #include <spdlog/logger.h>
 
 #include <array>
-#include <asio/io_context.hpp>
-#include <asio/thread_pool.hpp>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -14,18 +20,13 @@
 #include <thread>
 #include <vector>
 
-#include "base/block_pool.hpp"
-#include "base/log.hpp"
-#include "connection/loop.hpp"
-#include "connection/service.hpp"
-#include "engine/engine.hpp"
-
 namespace dwell {
 
 class epoll_engine;
 class process_signals;
 
-/// What a loop stands on. Order matters: the loop goes before the engine, that before the io_context.
+/// What a loop stands on. Order matters: the loop goes before the engine, that before the
+/// io_context.
 struct loop_host {
   std::unique_ptr<asio::io_context> context;  // null: the user's, or simulated
   block_pool pool;

@@ -1,8 +1,8 @@
-#include <asio/post.hpp>
-
 #include "engine/epoll/epoll_engine.hpp"
 #include "server/core.hpp"
 #include "server/signals.hpp"
+
+#include <asio/post.hpp>
 
 namespace dwell {
 namespace {
@@ -51,8 +51,8 @@ void server_core::stop() noexcept {
   abort_rest();
 }
 
-/// Resets what is left. Handlers that are suspended in something that cannot be cancelled get a moment; what is
-/// left after that is destroyed with the server.
+/// Resets what is left. Handlers that are suspended in something that cannot be cancelled get a
+/// moment; what is left after that is destroyed with the server.
 void server_core::abort_rest() noexcept {
   if (aborting_.exchange(true)) return;
   order_all([this](loop& each) {

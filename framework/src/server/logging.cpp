@@ -1,6 +1,6 @@
-#include <cstring>
-
 #include "server/core.hpp"
+
+#include <cstring>
 
 namespace dwell {
 namespace {
@@ -45,8 +45,8 @@ void server_core::log_failure(const slot& which, const char* what) noexcept {
   const auto [pass, suppressed] = failure_lines_.ask(which.service->host->io().now());
   if (!pass) return;
   try {
-    logger_->warn("{} {}: the handler threw: {}{}", which.options().name, to_string(which.id()), what,
-                  and_suppressed(suppressed));
+    logger_->warn("{} {}: the handler threw: {}{}", which.options().name, to_string(which.id()),
+                  what, and_suppressed(suppressed));
   } catch (const std::exception&) {
   }
 }
@@ -55,9 +55,10 @@ void server_core::log_accept_failed(int error) noexcept {
   const auto [pass, suppressed] = accept_lines_.ask(hosts_.front()->io->now());
   if (!pass) return;
   try {
-    logger_->warn("accept4: {}; accepting pauses for a moment; raise RLIMIT_NOFILE or lower "
-                  "server_options::connections{}",
-                  std::strerror(error), and_suppressed(suppressed));
+    logger_->warn(
+        "accept4: {}; accepting pauses for a moment; raise RLIMIT_NOFILE or lower "
+        "server_options::connections{}",
+        std::strerror(error), and_suppressed(suppressed));
   } catch (const std::exception&) {
   }
 }

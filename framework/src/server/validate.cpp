@@ -1,11 +1,11 @@
 #include "server/validate.hpp"
 
+#include "deadline/validate.hpp"
+#include "net/listener.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 #include <string>
-
-#include "deadline/validate.hpp"
-#include "net/listener.hpp"
 
 namespace dwell {
 namespace {
@@ -20,9 +20,9 @@ void validate(const limits& given) {
   require(given.low_watermark >= 1 && given.low_watermark <= given.high_watermark,
           "limits.low_watermark = " + std::to_string(given.low_watermark) +
               ": use 1 to limits.high_watermark (" + std::to_string(given.high_watermark) + ")");
-  require(given.output >= given.high_watermark,
-          "limits.output = " + std::to_string(given.output) +
-              ": use at least limits.high_watermark (" + std::to_string(given.high_watermark) + ")");
+  require(given.output >= given.high_watermark, "limits.output = " + std::to_string(given.output) +
+                                                    ": use at least limits.high_watermark (" +
+                                                    std::to_string(given.high_watermark) + ")");
   require(given.exchanges >= 1, "limits.exchanges = 0: use at least 1, or dwell::unlimited");
 }
 
@@ -31,8 +31,8 @@ void validate_keepalive(const service_options& options) {
   if (!options.socket.keepalive) return;
   const keepalive_options& probes = *options.socket.keepalive;
   const duration patience = probes.idle + probes.interval * probes.count;
-  const duration timeout =
-      options.socket.user_timeout.value_or(std::max(options.deadlines.write, options.deadlines.close));
+  const duration timeout = options.socket.user_timeout.value_or(
+      std::max(options.deadlines.write, options.deadlines.close));
   require(timeout == off || patience <= timeout,
           "socket.keepalive: idle + interval * count = " + std::to_string(patience.count()) +
               " ms exceeds the user timeout of " + std::to_string(timeout.count()) +

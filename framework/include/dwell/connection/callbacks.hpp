@@ -55,8 +55,8 @@ struct callbacks {
   /// The peer sent FIN: no more on_data; sending still works. When absent, the connection closes
   /// after what is queued and owed.
   callback<void(connection&, Session&)> on_peer_closed;
-  /// A deadline ends the connection (handshake_timeout, read_timeout or handle_timeout): the last chance to send,
-  /// an error message for example. Closing follows as close_plan::slow says.
+  /// A deadline ends the connection (handshake_timeout, read_timeout or handle_timeout): the last
+  /// chance to send, an error message for example. Closing follows as close_plan::slow says.
   callback<void(connection&, Session&, close_reason)> on_deadline;
   /// The descriptor is released. The last callback; exactly one per on_open.
   callback<void(connection&, Session&, const close_record&)> on_close;

@@ -1,5 +1,13 @@
 #pragma once
 
+#include <dwell/base/bytes.hpp>
+#include <dwell/base/unique_function.hpp>
+#include <dwell/closing/close_plan.hpp>
+#include <dwell/closing/close_reason.hpp>
+#include <dwell/connection/connection_id.hpp>
+#include <dwell/deadline/deadlines.hpp>
+#include <dwell/net/endpoint.hpp>
+
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
@@ -7,14 +15,6 @@
 #include <memory>
 #include <optional>
 #include <utility>
-
-#include <dwell/closing/close_plan.hpp>
-#include <dwell/closing/close_reason.hpp>
-#include <dwell/base/bytes.hpp>
-#include <dwell/connection/connection_id.hpp>
-#include <dwell/base/unique_function.hpp>
-#include <dwell/deadline/deadlines.hpp>
-#include <dwell/net/endpoint.hpp>
 
 namespace dwell {
 
@@ -57,8 +57,8 @@ class [[nodiscard]] write_operation {
   until goal_;
 };
 
-/// While it lives, an answer is owed: the connection is in its handle phase, and neither idle nor free to
-/// end its exchange. Move it with the job that will answer. May be destroyed on any thread.
+/// While it lives, an answer is owed: the connection is in its handle phase, and neither idle nor
+/// free to end its exchange. Move it with the job that will answer. May be destroyed on any thread.
 class [[nodiscard]] owed {
  public:
   owed() noexcept = default;
@@ -74,16 +74,18 @@ class [[nodiscard]] owed {
   connection_id id_;
 };
 
-/// One connection, as its handler sees it. Owned by its loop. A reference is valid inside a callback, or for
-/// the life of the handler's coroutine; whatever lasts longer keeps id(). Every function is for the loop's
-/// thread only; other threads use server::post. Nothing here throws. No call runs user code: what it
-/// causes is queued, and runs in the same turn of the loop after the running callback has returned.
+/// One connection, as its handler sees it. Owned by its loop. A reference is valid inside a
+/// callback, or for the life of the handler's coroutine; whatever lasts longer keeps id(). Every
+/// function is for the loop's thread only; other threads use server::post. Nothing here throws. No
+/// call runs user code: what it causes is queued, and runs in the same turn of the loop after the
+/// running callback has returned.
 class connection {
  public:
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
 
-  // ── who and what ──────────────────────────────────────────────────────────────────────────────────
+  // ── who and what
+  // ──────────────────────────────────────────────────────────────────────────────────
   connection_id id() const noexcept;
   dwell::server& server() const noexcept;
   /// Allocates the text. The peer of a Unix socket is "unix:" and usually nothing more.
@@ -93,11 +95,13 @@ class connection {
   /// The descriptor, or -1 once it is released. Dwell owns it: do not close it or change its flags.
   int native_handle() const noexcept;
 
-  // ── how it is ─────────────────────────────────────────────────────────────────────────────────────
-  /// True until the end is decided: by close(), a deadline, the peer's reset, or a server that stops.
+  // ── how it is
+  // ─────────────────────────────────────────────────────────────────────────────────────
+  /// True until the end is decided: by close(), a deadline, the peer's reset, or a server that
+  /// stops.
   bool is_open() const noexcept;
-  /// Why no more bytes will come; nullopt while they may. `peer_closed` after the peer's FIN, when sending
-  /// still works.
+  /// Why no more bytes will come; nullopt while they may. `peer_closed` after the peer's FIN, when
+  /// sending still works.
   std::optional<close_reason> reason() const noexcept;
   dwell::phase phase() const noexcept;
   /// Time since accept.
@@ -111,28 +115,33 @@ class connection {
   std::size_t queued() const noexcept;       ///< bytes of output the kernel has not taken yet
   std::uint64_t exchanges() const noexcept;  ///< finished ones
 
-  // ── output ────────────────────────────────────────────────────────────────────────────────────────
-  /// Queues bytes, which are copied or sent before it returns; never waits. What one callback sends leaves in one
-  /// system call. False once sending is over (close, shutdown_send, peer gone). Above limits.high_watermark
-  /// reading stops until the queue is below limits.low_watermark; past limits.output the connection ends as
-  /// a write timeout does.
+  // ── output
+  // ────────────────────────────────────────────────────────────────────────────────────────
+  /// Queues bytes, which are copied or sent before it returns; never waits. What one callback sends
+  /// leaves in one system call. False once sending is over (close, shutdown_send, peer gone). Above
+  /// limits.high_watermark reading stops until the queue is below limits.low_watermark; past
+  /// limits.output the connection ends as a write timeout does.
   bool send(bytes data) noexcept;
   /// Half-close: FIN after what is queued; receiving goes on.
   void shutdown_send() noexcept;
 
-  // ── input (callbacks) ─────────────────────────────────────────────────────────────────────────────
+  // ── input (callbacks)
+  // ─────────────────────────────────────────────────────────────────────────────
   /// No on_data until resume(). Bytes stay with the kernel, so the peer is slowed down.
   void pause() noexcept;
   void resume() noexcept;
   /// Says that an answer is owed (see dwell::owed). Allocates nothing.
   owed owe() noexcept;
 
-  // ── coroutines ────────────────────────────────────────────────────────────────────────────────────
-  /// The next bytes, at least one; false when no more will come (reason() says why). They belong to the
-  /// connection and stay valid until the next read() on it, whatever is awaited in between. One at a time.
+  // ── coroutines
+  // ────────────────────────────────────────────────────────────────────────────────────
+  /// The next bytes, at least one; false when no more will come (reason() says why). They belong to
+  /// the connection and stay valid until the next read() on it, whatever is awaited in between. One
+  /// at a time.
   read_operation read() noexcept { return read_operation{*this}; }
-  /// send(), then waits while the queue is above limits.high_watermark. True when the bytes are queued or sent;
-  /// says nothing about delivery. False when sending is over. One write() or flush() at a time.
+  /// send(), then waits while the queue is above limits.high_watermark. True when the bytes are
+  /// queued or sent; says nothing about delivery. False when sending is over. One write() or
+  /// flush() at a time.
   write_operation write(bytes data) noexcept {
     send(data);
     return {*this, write_operation::until::below_high_watermark};
@@ -140,34 +149,41 @@ class connection {
   /// Waits until the kernel has taken everything. False when the connection ended first.
   write_operation flush() noexcept { return {*this, write_operation::until::flushed}; }
 
-  // ── time ──────────────────────────────────────────────────────────────────────────────────────────
-  /// Replaces one of deadlines' values for this connection (login 5 s, afterwards 1 h); `off` is allowed.
-  /// A value out of deadlines' range is clamped to it. Allocates on first use.
+  // ── time
+  // ──────────────────────────────────────────────────────────────────────────────────────────
+  /// Replaces one of deadlines' values for this connection (login 5 s, afterwards 1 h); `off` is
+  /// allowed. A value out of deadlines' range is clamped to it. Allocates on first use.
   void set_deadline(dwell::phase which, duration value) noexcept;
-  /// Runs `fn` once after `delay` (≥ 0, at most 24 days), unless the connection has been released by then.
+  /// Runs `fn` once after `delay` (≥ 0, at most 24 days), unless the connection has been released
+  /// by then.
   void after(duration delay, unique_function<void(connection&)> fn);
 
-  // ── the end ───────────────────────────────────────────────────────────────────────────────────────
-  /// Ends the connection after what is queued has left, as the service's close_plan says for `reason`, or
-  /// by `method`. The first call wins; later ones do nothing.
+  // ── the end
+  // ───────────────────────────────────────────────────────────────────────────────────────
+  /// Ends the connection after what is queued has left, as the service's close_plan says for
+  /// `reason`, or by `method`. The first call wins; later ones do nothing.
   void close(close_reason reason = close_reason::finished) noexcept;
   void close(close_reason reason, close_method method) noexcept;
 
-  // ── for protocols ─────────────────────────────────────────────────────────────────────────────────
-  /// The handler itself says where messages begin and end, so that a raw stream's rule (an exchange ends when
-  /// input is asked for after having sent) does not apply. Sticky; call it in on_open.
+  // ── for protocols
+  // ─────────────────────────────────────────────────────────────────────────────────
+  /// The handler itself says where messages begin and end, so that a raw stream's rule (an exchange
+  /// ends when input is asked for after having sent) does not apply. Sticky; call it in on_open.
   void delimits_messages() noexcept;
   /// The first byte of a message has come: the read phase, absolute, starts (or starts anew).
   void message_started() noexcept;
-  /// The message is whole: the handle phase until exchange_finished(), write() or owed say otherwise.
+  /// The message is whole: the handle phase until exchange_finished(), write() or owed say
+  /// otherwise.
   void message_received() noexcept;
-  /// The answer is sent as far as the handler is concerned. Counts one exchange; lifetime, limits.exchanges and
-  /// drain take effect here. False when the connection ends with this exchange.
+  /// The answer is sent as far as the handler is concerned. Counts one exchange; lifetime,
+  /// limits.exchanges and drain take effect here. False when the connection ends with this
+  /// exchange.
   bool exchange_finished() noexcept;
-  /// True when the exchange under way will be the last (short_lived, limits.exchanges, lifetime, drain): the
-  /// moment to announce it, if the protocol can.
+  /// True when the exchange under way will be the last (short_lived, limits.exchanges, lifetime,
+  /// drain): the moment to announce it, if the protocol can.
   bool last_exchange() const noexcept;
-  /// The protocol has told the peer that the connection ends after this answer: peer_first is possible.
+  /// The protocol has told the peer that the connection ends after this answer: peer_first is
+  /// possible.
   void announced_close() noexcept;
 
  protected:

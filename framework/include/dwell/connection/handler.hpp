@@ -66,7 +66,8 @@ class callback_handler final : public connection_handler {
     return true;
   }
   void on_deadline(connection& peer, void* session, close_reason why) const override {
-    if (calls_.on_deadline) with(session, [&](Session& self) { calls_.on_deadline(peer, self, why); });
+    if (calls_.on_deadline)
+      with(session, [&](Session& self) { calls_.on_deadline(peer, self, why); });
   }
   bool on_close(connection& peer, void* session, const close_record& record) const override {
     if (calls_.on_close) with(session, [&](Session& self) { calls_.on_close(peer, self, record); });

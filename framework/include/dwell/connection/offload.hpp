@@ -1,10 +1,10 @@
 #pragma once
 
+#include <dwell/connection/suspension.hpp>
+
 #include <concepts>
 #include <coroutine>
 #include <type_traits>
-
-#include <dwell/connection/suspension.hpp>
 
 namespace dwell {
 
@@ -56,21 +56,23 @@ class [[nodiscard]] offload_operation final : public offload_job {
   outcome<result> outcome_;
 };
 
-/// Runs `work()` on a thread of server_options::workers and comes back to the loop with what it returns or throws:
-/// for calls that take long or block. Meanwhile the connection is in its handle phase, so deadlines.handle bounds it;
-/// but `work` runs to its end even when the connection ends first, the coroutine's frame stays until then, and so it may
-/// refer to what the coroutine owns. What waits for a thread waits in order; a coroutine has one entry in that queue at
-/// most, so server_options::connections bounds it. ~server drops what has not begun and waits for what has.
+/// Runs `work()` on a thread of server_options::workers and comes back to the loop with what it
+/// returns or throws: for calls that take long or block. Meanwhile the connection is in its handle
+/// phase, so deadlines.handle bounds it; but `work` runs to its end even when the connection ends
+/// first, the coroutine's frame stays until then, and so it may refer to what the coroutine owns.
+/// What waits for a thread waits in order; a coroutine has one entry in that queue at most, so
+/// server_options::connections bounds it. ~server drops what has not begun and waits for what has.
 ///
-/// `work` is yours and stays where it is. Name it on the line before, or capture by reference only: GCC 12.2 destroys
-/// twice what a closure in a co_await expression holds.
+/// `work` is yours and stays where it is. Name it on the line before, or capture by reference only:
+/// GCC 12.2 destroys twice what a closure in a co_await expression holds.
 ///
 ///     auto digest = [text = std::move(text)] { return slow_hash(text); };
 ///     send(co_await dwell::offload(digest));
 template <class F>
 offload_operation<std::remove_reference_t<F>> offload(F&& work) noexcept {
   static_assert(std::is_lvalue_reference_v<F> || std::is_trivially_destructible_v<F>,
-                "dwell: GCC 12 destroys twice what a closure made inside a co_await expression holds; name it on "
+                "dwell: GCC 12 destroys twice what a closure made inside a co_await expression "
+                "holds; name it on "
                 "the line before: auto work = [...] {...}; co_await dwell::offload(work);");
   return offload_operation<std::remove_reference_t<F>>{work};
 }

@@ -1,17 +1,17 @@
 #pragma once
 
+#include <dwell/closing/close_plan.hpp>
+#include <dwell/closing/close_record.hpp>
+#include <dwell/deadline/deadlines.hpp>
+#include <dwell/net/endpoint.hpp>
+#include <dwell/net/socket_options.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <string>
 #include <string_view>
-
-#include <dwell/closing/close_plan.hpp>
-#include <dwell/closing/close_record.hpp>
-#include <dwell/deadline/deadlines.hpp>
-#include <dwell/net/endpoint.hpp>
-#include <dwell/net/socket_options.hpp>
 
 namespace dwell {
 
@@ -33,11 +33,11 @@ constexpr std::string_view to_string(connection_mode mode) noexcept {
 struct limits {
   /// Bytes of input kept while a message is incomplete; at least 1. More is a protocol error.
   std::size_t message = std::size_t{64} * 1024;
-  /// Bytes of output queued; at least high_watermark. More is a peer that does not read: it ends as a
-  /// write timeout does.
+  /// Bytes of output queued; at least high_watermark. More is a peer that does not read: it ends as
+  /// a write timeout does.
   std::size_t output = std::size_t{1024} * 1024;
-  /// Bytes of queued output above which no more input is read, so that a peer cannot ask for answers faster than
-  /// it takes them.
+  /// Bytes of queued output above which no more input is read, so that a peer cannot ask for
+  /// answers faster than it takes them.
   std::size_t high_watermark = std::size_t{64} * 1024;
   /// Bytes below which reading goes on; below high_watermark, so that the two do not flutter.
   std::size_t low_watermark = std::size_t{16} * 1024;
@@ -56,14 +56,15 @@ struct service_options {
   close_plan close{};
   dwell::limits limits{};
   socket_options socket{};
-  /// Sees the close record of every connection, whatever its handler is. Called on the connection's loop after
-  /// the handler's own on_close; must not throw.
+  /// Sees the close record of every connection, whatever its handler is. Called on the connection's
+  /// loop after the handler's own on_close; must not throw.
   std::function<void(const connection&, const close_record&)> on_close{};
 };
 
 /// What to do with a new connection when `server_options::connections` are open.
 enum class when_full : std::uint8_t {
-  /// Close the longest idle of 64 sampled connections as `overload`, unless bytes have just come from it; when
+  /// Close the longest idle of 64 sampled connections as `overload`, unless bytes have just come
+  /// from it; when
   /// none is idle, as pause_accept.
   evict_idle,
   /// Leave new connections in the accept queue until one closes: they wait instead of failing.

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <dwell/connection/suspension.hpp>
+#include <dwell/deadline/deadlines.hpp>
+
 #include <concepts>
 #include <coroutine>
 #include <cstdint>
-
-#include <dwell/connection/suspension.hpp>
-#include <dwell/deadline/deadlines.hpp>
 
 namespace dwell {
 
@@ -31,9 +31,10 @@ class [[nodiscard]] sleep_operation final : suspension, timer_target {
   bool ended_ = false;
 };
 
-/// Waits, without holding anything up, for a length of time: 0 (until the loop's next turn) to 24 days, ticks of 1 ms. On the
-/// wheel of the loop, and by its clock; allocates nothing. For a handler's coroutine and the tasks it awaits. False when
-/// the connection has ended: at once if that happens meanwhile.
+/// Waits, without holding anything up, for a length of time: 0 (until the loop's next turn) to 24
+/// days, ticks of 1 ms. On the wheel of the loop, and by its clock; allocates nothing. For a
+/// handler's coroutine and the tasks it awaits. False when the connection has ended: at once if
+/// that happens meanwhile.
 inline sleep_operation sleep_for(duration length) noexcept { return sleep_operation{length}; }
 
 }  // namespace dwell

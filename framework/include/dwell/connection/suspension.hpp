@@ -1,8 +1,12 @@
 #pragma once
 
+#include <dwell/connection/task.hpp>
+
 #include <coroutine>
 
-#include <dwell/connection/task.hpp>
+namespace asio {
+class io_context;
+}
 
 namespace dwell {
 
@@ -18,13 +22,16 @@ class timer_target {
   ~timer_target() = default;
 };
 
-/// What a handler's coroutine waits for other than its peer: a moment, a worker thread, an operation of Asio. The base of
-/// awaiters; lives in the coroutine's frame. The connection knows it, and tells it when it has ended. For
-/// the loop's thread, but for resume_later().
+/// What a handler's coroutine waits for other than its peer: a moment, a worker thread, an
+/// operation of Asio. The base of awaiters; lives in the coroutine's frame. The connection knows
+/// it, and tells it when it has ended. For the loop's thread, but for resume_later().
 class suspension {
  public:
   suspension(const suspension&) = delete;
   suspension& operator=(const suspension&) = delete;
+
+  /// The io_context that carries the loop of `peer`; null in simulation.
+  static asio::io_context* asio_host(connection& peer) noexcept;
 
  protected:
   suspension() noexcept = default;
@@ -45,6 +52,7 @@ class suspension {
   bool suspended() const noexcept { return static_cast<bool>(sleeper_); }
   /// Valid from suspend() on.
   loop& host() const noexcept;
+  asio::io_context* asio_host() const noexcept;
   bool has_ended() const noexcept;
 
  private:

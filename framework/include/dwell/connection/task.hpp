@@ -58,17 +58,24 @@ void give_frame(void* frame, std::size_t size) noexcept;
 /// What every task's promise does.
 class task_promise_base {
  public:
+  /// Resumes a suspended task, and when it ends with that who awaits it, and so on. An awaiter is
+  /// resumed from here and not out of the ended task's final suspension: that would take stack for
+  /// each, and would destroy a frame inside one of its own calls (a bug of GCC 15.2).
+  static void resume(std::coroutine_handle<> suspended) {
+    while (suspended) {
+      suspended.resume();
+      suspended = std::exchange(next, nullptr);
+    }
+  }
+
   static void* operator new(std::size_t size) { return take_frame(size); }
   static void operator delete(void* frame, std::size_t size) noexcept { give_frame(frame, size); }
 
-  /// Runs when the task has ended: on with whom awaits it. Nobody does while it still runs inside
-  /// its awaiter's start.
   struct hand_over {
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
-      // The awaiter may destroy this frame, so nothing here may touch it afterwards.
-      if (const std::coroutine_handle<> next = ended.promise().awaiter) next.resume();
+      next = ended.promise().awaiter;
     }
     void await_resume() const noexcept {}
   };
@@ -76,7 +83,11 @@ class task_promise_base {
   std::suspend_always initial_suspend() const noexcept { return {}; }
   hand_over final_suspend() const noexcept { return {}; }
 
+  /// Null while the task still runs inside its awaiter's start, which then goes on by itself.
   std::coroutine_handle<> awaiter;
+
+ private:
+  static inline constinit thread_local std::coroutine_handle<> next{};
 };
 
 template <class T>
@@ -181,16 +192,21 @@ inline task<void> task_promise<void>::get_return_object() noexcept {
 
 /// False for what invites `co_await f({.name = text})` or `co_await f([text] { … })`, which
 /// GCC 12.2 turns into a double free: an aggregate or a closure with a destructor, taken by value
-/// or by rvalue reference. Take it as `T&` and give it a name before the await.
-template <class Parameter, class Value = std::remove_cvref_t<Parameter>>
-inline constexpr bool awaitable_parameter = [] {
-  if constexpr (std::is_lvalue_reference_v<Parameter> || !std::is_class_v<Value>) {
-    return true;
-  } else {
-    constexpr bool callable = requires { &Value::operator(); };
-    return std::is_trivially_destructible_v<Value> || !(std::is_aggregate_v<Value> || callable);
+/// or by rvalue reference. Take it as `T&`, so that it has a name before the await. Always true
+/// with other compilers.
+template <class Parameter>
+constexpr bool is_awaitable_parameter() {
+#if defined(__GNUC__) && !defined(__clang__)
+  using value = std::remove_cvref_t<Parameter>;
+  if constexpr (!std::is_lvalue_reference_v<Parameter> && std::is_class_v<value>) {
+    constexpr bool callable = requires { &value::operator(); };
+    return std::is_trivially_destructible_v<value> || !(std::is_aggregate_v<value> || callable);
   }
-}();
+#endif
+  return true;
+}
+template <class Parameter>
+inline constexpr bool awaitable_parameter = is_awaitable_parameter<Parameter>();
 
 }  // namespace dwell
 

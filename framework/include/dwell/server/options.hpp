@@ -1,11 +1,11 @@
 #pragma once
 
+#include <dwell/connection/options.hpp>
+#include <dwell/deadline/deadlines.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-
-#include <dwell/connection/options.hpp>
-#include <dwell/deadline/deadlines.hpp>
 
 namespace spdlog {
 class logger;
@@ -17,7 +17,8 @@ namespace dwell {
 struct drain_options {
   /// Time for exchanges under way; then the rest is aborted. `off`: wait for ever.
   duration deadline = std::chrono::seconds{10};
-  /// Keeps listening for this long after the drain has begun, for load balancers to notice; then listeners close.
+  /// Keeps listening for this long after the drain has begun, for load balancers to notice; then
+  /// listeners close.
   duration delay{0};
 };
 
@@ -25,7 +26,8 @@ struct drain_options {
 struct server_options {
   /// Loops, one thread each; 0: one per usable CPU.
   int threads = 1;
-  /// Connections over all loops, at least 1; cut to RLIMIT_NOFILE less a reserve (and a line is logged).
+  /// Connections over all loops, at least 1; cut to RLIMIT_NOFILE less a reserve (and a line is
+  /// logged).
   std::uint64_t connections = unlimited;
   when_full full = when_full::evict_idle;
   drain_options drain{};

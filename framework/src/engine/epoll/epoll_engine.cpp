@@ -1,13 +1,13 @@
 #include "engine/epoll/epoll_engine.hpp"
 
-#include <unistd.h>
+#include "engine/epoll/clock.hpp"
+
+#include <asio/post.hpp>
 
 #include <algorithm>
 #include <array>
-#include <asio/post.hpp>
 #include <cerrno>
-
-#include "engine/epoll/clock.hpp"
+#include <unistd.h>
 
 namespace dwell {
 namespace {
@@ -43,7 +43,8 @@ void epoll_engine::stop() {
   armed_for_ = 0;
 }
 
-// ── turns ───────────────────────────────────────────────────────────────────────────────────────────
+// ── turns
+// ───────────────────────────────────────────────────────────────────────────────────────────
 
 void epoll_engine::wait_for_events() {
   auto ready = [this, alive = std::weak_ptr{alive_}](const std::error_code& error) {
@@ -124,7 +125,8 @@ void epoll_engine::dispatch(const epoll_event& event) {
   }
 }
 
-/// A forked child that holds a closed socket keeps it in the set, where it cannot be removed: only a new set helps.
+/// A forked child that holds a closed socket keeps it in the set, where it cannot be removed: only
+/// a new set helps.
 void epoll_engine::count_ghost(std::uint32_t generation) {
   if (ghost_ != generation || now_ - ghosts_since_ > 1000) {
     ghost_ = generation;
@@ -146,7 +148,8 @@ void epoll_engine::rebuild_set() {
   set_accepting(accepting_);
 }
 
-// ── listeners ───────────────────────────────────────────────────────────────────────────────────────
+// ── listeners
+// ───────────────────────────────────────────────────────────────────────────────────────
 
 endpoint epoll_engine::listen(std::uint32_t service, const listener_options& options) {
   auto [descriptor, bound] = open_listener(options);
@@ -179,8 +182,8 @@ void epoll_engine::accept_from(const listener& from) {
   while (count < batch && accepting_ && events().reserve()) {
     sockaddr_storage address;
     socklen_t length = sizeof address;
-    const int descriptor = ::accept4(from.descriptor, reinterpret_cast<sockaddr*>(&address), &length,
-                                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int descriptor = ::accept4(from.descriptor, reinterpret_cast<sockaddr*>(&address),
+                                     &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
       fresh[count++] = {descriptor, from.service, socket_address::from(address)};
       continue;

@@ -1,24 +1,26 @@
 #pragma once
 
-#include <asio/io_context.hpp>
-#include <asio/posix/stream_descriptor.hpp>
-#include <asio/steady_timer.hpp>
-#include <atomic>
-#include <memory>
-#include <vector>
-
 #include "engine/engine.hpp"
 #include "engine/epoll/handler_memory.hpp"
 #include "engine/epoll/poller.hpp"
 
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
 namespace dwell {
 
-/// The engine on Linux: an epoll set of its own, watched through one descriptor of an Asio io_context. Asio
-/// carries timers, posts and whatever else its user brings; readiness of connections does not go through Asio's
-/// per-socket operations.
+/// The engine on Linux: an epoll set of its own, watched through one descriptor of an Asio
+/// io_context. Asio carries timers, posts and whatever else its user brings; readiness of
+/// connections does not go through Asio's per-socket operations.
 ///
-/// The re-arm rule: exactly one async_wait on the set; each wake-up takes one batch, and waits again, always, also after
-/// a full batch, because re-arming (EPOLL_CTL_MOD) checks readiness anew. The edge alone would lose events.
+/// The re-arm rule: exactly one async_wait on the set; each wake-up takes one batch, and waits
+/// again, always, also after a full batch, because re-arming (EPOLL_CTL_MOD) checks readiness anew.
+/// The edge alone would lose events.
 class epoll_engine final : public engine {
  public:
   epoll_engine(asio::io_context& host, block_pool& pool);

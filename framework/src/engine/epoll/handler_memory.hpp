@@ -6,7 +6,8 @@
 
 namespace dwell {
 
-/// Room for the one handler of one repeated Asio operation, so that starting it again allocates nothing.
+/// Room for the one handler of one repeated Asio operation, so that starting it again allocates
+/// nothing.
 class handler_memory {
  public:
   void* take(std::size_t size) {

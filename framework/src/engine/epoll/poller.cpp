@@ -1,10 +1,9 @@
 #include "engine/epoll/poller.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <unistd.h>
 
 namespace dwell {
 namespace {

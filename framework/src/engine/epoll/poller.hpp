@@ -1,16 +1,16 @@
 #pragma once
 
-#include <sys/epoll.h>
+#include "engine/engine.hpp"
 
 #include <array>
 #include <cstdint>
 #include <span>
-
-#include "engine/engine.hpp"
+#include <sys/epoll.h>
 
 namespace dwell {
 
-/// An epoll set and what is in it. Level-triggered; interest follows want, lazily where that spares a call.
+/// An epoll set and what is in it. Level-triggered; interest follows want, lazily where that spares
+/// a call.
 class poller {
  public:
   static constexpr std::size_t batch = 128;
@@ -27,8 +27,8 @@ class poller {
   std::span<const epoll_event> poll() noexcept;
 
   bool watch(stream& what) noexcept;
-  /// An input event came that nobody wants: interest shrinks, so that it does not come again. True: the peer has hung
-  /// up, and the stream has left the set, because HUP and ERR cannot be masked.
+  /// An input event came that nobody wants: interest shrinks, so that it does not come again. True:
+  /// the peer has hung up, and the stream has left the set, because HUP and ERR cannot be masked.
   bool mute(stream& what, std::uint32_t events) noexcept;
 
   void watch_listener(int descriptor, std::uint32_t index, bool on) noexcept;

@@ -1,19 +1,16 @@
+#include "engine/epoll/epoll_engine.hpp"
+#include "net/close_sequence.hpp"
+
+#include <cerrno>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
-
-#include "engine/epoll/epoll_engine.hpp"
-#include "net/close_sequence.hpp"
-
 namespace dwell {
 
-bool epoll_engine::watch(stream& what) noexcept {
-  return !what.enrolled || poller_.watch(what);
-}
+bool epoll_engine::watch(stream& what) noexcept { return !what.enrolled || poller_.watch(what); }
 
 received epoll_engine::receive(stream& from) noexcept {
   ssize_t count;
@@ -72,7 +69,8 @@ std::optional<tcp_facts> epoll_engine::facts(const stream& what) noexcept {
 endpoint epoll_engine::local_endpoint(const stream& what) const {
   sockaddr_storage address;
   socklen_t length = sizeof address;
-  if (::getsockname(what.descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0) return {};
+  if (::getsockname(what.descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+    return {};
   return to_endpoint(address, length);
 }
 

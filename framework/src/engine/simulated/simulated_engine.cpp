@@ -1,0 +1,259 @@
+#include "engine/simulated/simulated_engine.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace dwell {
+namespace {
+
+constexpr std::size_t batch_size = 128;
+constexpr int accept_budget = 64;
+constexpr int first_descriptor = 3;
+constexpr std::uint64_t worth_a_stall = 100;
+
+/// stream::registered: what the set holds.
+enum interest : std::uint8_t { present = 1, input = 2, output = 4, peer_fin = 8 };
+
+}  // namespace
+
+simulated_engine::simulated_engine(block_pool& pool, network& net, std::uint64_t epoch)
+    : engine{pool}, network_{&net}, epoch_{epoch}, host_{net.add_host(*this)} {
+  stamp();
+}
+
+simulated_engine::~simulated_engine() { network_->remove_host(host_); }
+
+tcp_connection& simulated_engine::of(const stream& what) const {
+  return (*network_)[static_cast<std::uint32_t>(what.descriptor - first_descriptor)];
+}
+
+// ── turns ───────────────────────────────────────────────────────────────────────────────────────────
+
+bool simulated_engine::has_io() const {
+  return !ready_.empty() ||
+         (accepting_ && std::any_of(listeners_.begin(), listeners_.end(), [this](const listening& l) {
+            return network_->has_queued(l.number);
+          }));
+}
+
+bool simulated_engine::has_work() const {
+  return !is_frozen() && (woken_.load(std::memory_order_acquire) || has_io() || is_time());
+}
+
+std::optional<std::uint64_t> simulated_engine::due() const {
+  if (is_frozen()) return frozen_until_;
+  if (!armed_) return {};
+  return *armed_ - std::min(epoch_, *armed_);
+}
+
+void simulated_engine::stamp() {
+  now_ = epoch_ + network_->now();
+  const std::uint64_t late = armed_ && now_ > *armed_ ? now_ - *armed_ : 0;
+  stalled_for_ = late > worth_a_stall ? late : 0;
+  if (stalled_for_ != 0) armed_ = now_;
+}
+
+simulated_engine::turn simulated_engine::choose_turn() {
+  std::array<turn, 3> candidates{};
+  std::size_t count = 0;
+  if (has_io()) candidates[count++] = turn::io;
+  if (is_time()) candidates[count++] = turn::time;
+  if (woken_.load(std::memory_order_acquire)) candidates[count++] = turn::wake;
+  return candidates[network_->random().below(count)];
+}
+
+void simulated_engine::run_turn() {
+  stamp();
+  const turn chosen = choose_turn();
+  events().on_turn_begin();
+  switch (chosen) {
+    case turn::io: run_io(); break;
+    case turn::time:
+      armed_.reset();
+      if (stalled_for_ != 0) run_io();  // what came during the stall counts before any deadline
+      events().on_time();
+      break;
+    case turn::wake:
+      woken_.store(false, std::memory_order_release);
+      events().on_wake();
+      break;
+  }
+  events().on_turn_end();
+}
+
+void simulated_engine::arm(std::uint64_t due) {
+  if (!armed_ || due < *armed_) armed_ = due;
+}
+
+// ── readiness ───────────────────────────────────────────────────────────────────────────────────────
+
+void simulated_engine::notice(tcp_connection& what) {
+  if (what.noticed) return;
+  what.noticed = true;
+  ready_.push_back(what.index);
+}
+
+void simulated_engine::run_io() {
+  random_numbers& random = network_->random();
+  const std::size_t count = std::min(ready_.size(), batch_size);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::swap(ready_[i], ready_[i + random.below(ready_.size() - i)]);
+    (*network_)[ready_[i]].noticed = false;
+  }
+  batch_.assign(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));
+  ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));
+
+  const std::size_t accept_after = random.below(count + 1);
+  for (std::size_t i = 0; i <= count; ++i) {
+    if (i == accept_after) {
+      for (std::size_t l = 0; l < listeners_.size(); ++l) accept_from(listeners_[l]);
+    }
+    if (i < count) tell((*network_)[batch_[i]]);
+  }
+}
+
+/// Level-triggered, and interest follows want: what comes although nobody wants it is asked for no more.
+void simulated_engine::tell(tcp_connection& c) {
+  stream* s = events().find(c.slot, c.generation);
+  if (s == nullptr || (s->registered & present) == 0) return;
+  int asked = POLLHUP | POLLERR;
+  if ((s->registered & input) != 0) asked |= POLLIN;
+  if ((s->registered & output) != 0) asked |= POLLOUT;
+  if ((s->registered & peer_fin) != 0) asked |= POLLRDHUP;
+  const int ready = network_->readiness(c, side::server) & asked;
+  if (ready == 0) return;
+  ++wakeups_;
+  notice(c);
+  if ((ready & ~POLLOUT) != 0) {
+    if (s->wants_input) {
+      events().on_received(*s, receive(*s));
+    } else if ((ready & (POLLHUP | POLLERR)) != 0) {
+      s->registered = 0;
+      events().on_hangup(*s);
+    } else {
+      const bool first = (s->registered & input) != 0;
+      s->registered &= static_cast<std::uint8_t>(~(input | peer_fin));
+      if (first) s->registered |= peer_fin;
+    }
+  }
+  if ((ready & POLLOUT) != 0 && s->descriptor >= 0 && s->wants_output) events().on_writable(*s);
+}
+
+bool simulated_engine::watch(stream& what) noexcept {
+  if (!what.enrolled) return true;
+  std::uint8_t wanted = present;
+  if (what.wants_input) wanted |= input;
+  if (what.wants_output) wanted |= output;
+  const bool missing = (wanted & ~what.registered) != 0;
+  const bool would_spin = (what.registered & output) != 0 && !what.wants_output;
+  if (!missing && !would_spin) return true;
+  if (network_->random().chance(network_->faults.watch_failures)) return false;
+  what.registered = static_cast<std::uint8_t>(wanted | (what.registered & (input | peer_fin)));
+  tcp_connection& c = of(what);
+  c.slot = what.slot;
+  c.generation = what.generation;
+  c.host = host_;
+  notice(c);
+  return true;
+}
+
+// ── listeners ───────────────────────────────────────────────────────────────────────────────────────
+
+endpoint simulated_engine::listen(std::uint32_t service, const listener_options& options) {
+  const std::uint16_t number = network_->listen(host_, options);
+  listeners_.push_back({number, service});
+  return network_->endpoint_of(number);
+}
+
+void simulated_engine::close_listeners() {
+  for (const listening& l : listeners_) network_->close_listener(l.number);
+  listeners_.clear();
+}
+
+/// In two phases, as on the kernel: accept a batch, then serve each.
+void simulated_engine::accept_from(const listening& where) {
+  const listening from = where;
+  fresh_.clear();
+  for (int i = 0; i < accept_budget && accepting_ && network_->has_queued(from.number); ++i) {
+    if (!events().reserve()) break;
+    ++wakeups_;
+    if (network_->random().chance(network_->faults.accept_failures)) {
+      events().unreserve();
+      events().on_accept_failed(network_->faults.accept_error);
+      break;
+    }
+    const std::uint32_t index = network_->accept(from.number)->index;
+    fresh_.push_back({first_descriptor + static_cast<int>(index), from.service,
+                      network::address_of(index)});
+  }
+  for (const accepted& each : fresh_) events().on_accept(each);
+}
+
+// ── streams ─────────────────────────────────────────────────────────────────────────────────────────
+
+received simulated_engine::receive(stream& from) noexcept {
+  tcp_connection& c = of(from);
+  random_numbers& random = network_->random();
+  std::size_t size = input_buffer_size;
+  if (random.chance(network_->faults.short_reads)) size = 1 + random.below(16);
+  const std::ptrdiff_t count = network_->receive(c, side::server, {input_buffer(), size});
+  received result;
+  if (count > 0) {
+    result.what = received::outcome::data;
+    result.more = network_->readable(c, side::server) > 0;
+    result.data = {input_buffer(), static_cast<std::size_t>(count)};
+  } else if (count == 0) {
+    result.what = received::outcome::end;
+  } else if (count != -EAGAIN) {
+    result.what = received::outcome::failed;
+    result.error = static_cast<int>(-count);
+  }
+  return result;
+}
+
+sent simulated_engine::send(stream& to, std::span<const iovec> data) noexcept {
+  const std::ptrdiff_t count = network_->send(of(to), side::server, data);
+  if (count >= 0) return {static_cast<std::size_t>(count), 0};
+  return {0, count == -EAGAIN ? 0 : static_cast<int>(-count)};
+}
+
+void simulated_engine::cork(stream& what) noexcept {
+  what.corked = true;
+  of(what)[side::server].corked = true;
+}
+
+void simulated_engine::shutdown_send(stream& what) noexcept {
+  network_->shutdown_send(of(what), side::server);
+}
+
+std::uint32_t simulated_engine::unacknowledged(const stream& what) noexcept {
+  return network_->unacknowledged(of(what), side::server);
+}
+
+std::optional<tcp_facts> simulated_engine::facts(const stream& what) noexcept {
+  return tcp_facts{network_->state_of(of(what), side::server),
+                   std::chrono::milliseconds{2 * network_->faults.delay}};
+}
+
+endpoint simulated_engine::local_endpoint(const stream& what) const {
+  return network_->endpoint_of(of(what).listener);
+}
+
+void simulated_engine::release(stream& what, dwell::release how) noexcept {
+  tcp_connection& c = of(what);
+  c.released = true;
+  c.released_at = static_cast<std::uint32_t>(network_->now());
+  if (how == dwell::release::fin_without_time_wait) c[side::server].no_time_wait = true;
+  if (how == dwell::release::reset) {
+    network_->reset(c, side::server);
+  } else {
+    network_->close(c, side::server);
+  }
+  what.descriptor = -1;
+  what.registered = 0;
+}
+
+}  // namespace dwell
