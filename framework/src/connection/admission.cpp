@@ -21,28 +21,38 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 // ── letting in
 // ──────────────────────────────────────────────────────────────────────────────────────
 
-bool loop::reserve() {
-  if (owner_->admit()) return true;
-  switch (policy_) {
-    case when_full::refuse: refuse_next_ = true; return true;
-    case when_full::evict_idle:
-      if (make_room()) {
-        owner_->admit_over_limit();
-        return true;
-      }
-      break;
-    case when_full::pause_accept: break;
+/// Nobody is evicted before the connection that needs the place is there: the last accept of a
+/// batch finds none. So there is one eviction a batch, since a second could count on the same idle
+/// connection.
+admission loop::reserve() {
+  if (will_evict_) return admission::later;
+  if (owner_->admit()) return admission::free_place;
+  if (policy_ == when_full::refuse) return admission::refused;
+  if (policy_ == when_full::evict_idle && longest_idle() != nullptr) {
+    will_evict_ = true;
+    return admission::idle_leaves;
   }
   owner_->wait_for_room();
-  return false;
+  return admission::later;
 }
 
-void loop::unreserve() {
-  if (!std::exchange(refuse_next_, false)) owner_->readmit();
+void loop::unreserve(admission unused) {
+  if (unused == admission::free_place) owner_->readmit();
+  will_evict_ = false;
+}
+
+/// Carries out the terms. False: there is no place after all.
+bool loop::take_place(admission terms) {
+  if (terms == admission::free_place) return true;
+  if (terms == admission::refused) return false;
+  will_evict_ = false;
+  if (!make_room()) return false;
+  owner_->admit_over_limit();
+  return true;
 }
 
 void loop::on_accept(const accepted& fresh) {
-  if (std::exchange(refuse_next_, false)) {
+  if (!take_place(fresh.terms)) {
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
     counters_.refused.add();

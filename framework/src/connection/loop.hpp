@@ -127,8 +127,8 @@ class loop final : public engine_events {
   void on_accept(const accepted& fresh) override;
   void on_accept_failed(int error) override;
   void on_turn_begin() override;
-  bool reserve() override;
-  void unreserve() override;
+  admission reserve() override;
+  void unreserve(admission unused) override;
   void on_received(stream& from, const received& input) override;
   void on_writable(stream& to) override;
   void on_hangup(stream& from) override;
@@ -224,6 +224,7 @@ class loop final : public engine_events {
   // admission.cpp
   slot* take_in(const accepted& fresh);
   void open(slot& c);
+  bool take_place(admission terms);
   bool make_room();
   slot* longest_idle() noexcept;
   void sweep();
@@ -255,7 +256,7 @@ class loop final : public engine_events {
   accept_timer accept_again_{*this};
   bool draining_ = false;
   bool more_to_reap_ = false;
-  bool refuse_next_ = false;
+  bool will_evict_ = false;
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;
