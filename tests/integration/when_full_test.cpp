@@ -5,14 +5,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <thread>
-#include <utility>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -42,10 +43,10 @@ class client {
   }
   /// Whether one byte is answered.
   bool is_served() const {
-    char byte = 'x';
-    if (::send(descriptor_, &byte, 1, MSG_NOSIGNAL) != 1) return false;
-    return ::recv(descriptor_, &byte, 1, 0) == 1;
+    char byte = 0;
+    return send_byte() && ::recv(descriptor_, &byte, 1, 0) == 1;
   }
+  bool send_byte() const { return ::send(descriptor_, "x", 1, MSG_NOSIGNAL) == 1; }
   /// Whether the server's end has reset it.
   bool was_reset() const {
     pollfd ready{descriptor_, POLLIN, 0};
@@ -103,6 +104,30 @@ TEST(when_full, an_idle_connection_leaves_for_each_that_comes) {
   EXPECT_EQ(full.server.counts().refused, 0);
   EXPECT_EQ(full.live(), places);
   EXPECT_TRUE(eventually([&] { return full.resets() == 5 * places + 1; }));
+}
+
+TEST(when_full, nobody_leaves_before_one_is_idle) {
+  dwell::server server{{.connections = 1, .full = dwell::when_full::evict_idle}};
+  dwell::connection_id id;
+  std::atomic<bool> busy = false;
+  const dwell::callbacks<> handler{
+      .on_data = [&](dwell::connection& peer, dwell::no_session&, dwell::bytes data) {
+        id = peer.id();
+        peer.pause();
+        busy = true;
+        return data.size();
+      }};
+  const std::uint16_t port = server.serve({.listen = {.address = "127.0.0.1"}}, handler).port;
+  server.start();
+  client first{port};
+  first.send_byte();
+  ASSERT_TRUE(eventually([&] { return busy.load(); }));
+  client second{port};
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(server.counts().opened, 1U);
+  server.post(id, [](dwell::connection& peer) { peer.resume(); });
+  EXPECT_TRUE(eventually([&] { return server.counts().opened == 2; }));
+  EXPECT_EQ(server.counts().evicted, 1U);
 }
 
 TEST(when_full, refuses_each_that_comes) {

@@ -40,7 +40,7 @@ class echo_loop final : public engine_events {
     return found->second.what.descriptor >= 0 ? &found->second.what : nullptr;
   }
   void on_turn_begin() override { ++turns; }
-  dwell::admission reserve() override { return dwell::admission::free_place; }
+  dwell::admission reserve(bool) override { return dwell::admission::free_place; }
   void unreserve(dwell::admission) override { ++unreserved; }
   void on_accept(const accepted& fresh) override {
     const auto slot = static_cast<std::uint32_t>(streams.size());

@@ -7,6 +7,9 @@ namespace {
 
 constexpr std::uint32_t candidates = 64;
 constexpr std::uint32_t sweep_slots = 1'000;
+/// All are at work, and none says when it is idle again: asking a hundred times a second costs
+/// little.
+constexpr duration until_one_is_idle{10};
 
 /// xorshift64*: which slots are sampled need not be unpredictable, only spread.
 std::uint64_t next_random(std::uint64_t& state) noexcept {
@@ -24,7 +27,7 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 /// Nobody is evicted before the connection that needs the place is there: the last accept of a
 /// batch finds none. So there is one eviction a batch, since a second could count on the same idle
 /// connection.
-admission loop::reserve() {
+admission loop::reserve(bool certain) {
   if (will_evict_) return admission::later;
   if (owner_->admit()) return admission::free_place;
   if (policy_ == when_full::refuse) return admission::refused;
@@ -32,7 +35,9 @@ admission loop::reserve() {
     will_evict_ = true;
     return admission::idle_leaves;
   }
+  if (!certain) return admission::later;  // the listener will say whether there was another
   owner_->wait_for_room();
+  if (policy_ == when_full::evict_idle) accept_again_after(until_one_is_idle);
   return admission::later;
 }
 

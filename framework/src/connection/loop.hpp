@@ -127,7 +127,7 @@ class loop final : public engine_events {
   void on_accept(const accepted& fresh) override;
   void on_accept_failed(int error) override;
   void on_turn_begin() override;
-  admission reserve() override;
+  admission reserve(bool certain) override;
   void unreserve(admission unused) override;
   void on_received(stream& from, const received& input) override;
   void on_writable(stream& to) override;

@@ -97,8 +97,8 @@ class engine_events {
   /// Before anything else of a turn, the clock freshly stamped.
   virtual void on_turn_begin() = 0;
   /// Asked before each accept. All but `later` is taken back with unreserve() when no connection
-  /// follows.
-  virtual admission reserve() = 0;
+  /// follows. `certain`: the queue is known to hold one.
+  virtual admission reserve(bool certain) = 0;
   virtual void unreserve(admission unused) = 0;
   /// A connection that was reserved for, on the terms given then, after the whole batch was
   /// accepted: serve it, then enroll it.

@@ -180,7 +180,7 @@ void epoll_engine::accept_from(const listener& from) {
   std::array<accepted, batch> fresh;
   std::size_t count = 0;
   while (count < batch && accepting_) {
-    const admission terms = events().reserve();
+    const admission terms = events().reserve(count == 0);
     if (terms == admission::later) break;
     sockaddr_storage address;
     socklen_t length = sizeof address;

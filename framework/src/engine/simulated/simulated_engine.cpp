@@ -178,7 +178,7 @@ void simulated_engine::accept_from(const listening& where) {
   const listening from = where;
   fresh_.clear();
   for (int i = 0; i < accept_budget && accepting_ && network_->has_queued(from.number); ++i) {
-    const admission terms = events().reserve();
+    const admission terms = events().reserve(true);
     if (terms == admission::later) break;
     ++wakeups_;
     if (network_->random().chance(network_->faults.accept_failures)) {
