@@ -131,8 +131,8 @@ class loop final : public engine_events {
   void on_accept(const accepted& fresh) override;
   void on_accept_failed(int error) override;
   void on_turn_begin() override;
-  bool reserve() override;
-  void unreserve() override;
+  admission reserve(bool certain) override;
+  void unreserve(admission unused) override;
   void on_received(stream& from, const received& input) override;
   void on_writable(stream& to) override;
   void on_hangup(stream& from) override;
@@ -225,6 +225,7 @@ class loop final : public engine_events {
   // admission.cpp
   slot* take_in(const accepted& fresh);
   void open(slot& c);
+  bool take_place(admission terms);
   bool make_room();
   slot* longest_idle() noexcept;
   void sweep();
@@ -256,8 +257,7 @@ class loop final : public engine_events {
   bool accept_paused_ = false;
   bool draining_ = false;
   bool more_to_reap_ = false;
-  std::uint32_t granted_ = 0;    // reservations whose connection is still to come
-  std::uint32_t to_refuse_ = 0;  // the same, over the limit
+  bool will_evict_ = false;
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;

@@ -184,17 +184,19 @@ void epoll_engine::accept_from(const listener& from) {
   constexpr std::size_t batch = 64;
   std::array<accepted, batch> fresh;
   std::size_t count = 0;
-  while (count < batch && accepting_ && events().reserve()) {
+  while (count < batch && accepting_) {
+    const admission terms = events().reserve(count == 0);
+    if (terms == admission::later) break;
     sockaddr_storage address;
     socklen_t length = sizeof address;
     const int descriptor = ::accept4(from.descriptor, reinterpret_cast<sockaddr*>(&address),
                                      &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
-      fresh[count++] = {descriptor, from.service, socket_address::from(address)};
+      fresh[count++] = {descriptor, from.service, socket_address::from(address), terms};
       continue;
     }
     const int error = errno;
-    events().unreserve();
+    events().unreserve(terms);
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
       events().on_accept_failed(error);
       break;
