@@ -103,6 +103,8 @@ void loop::advance(slot& c) {
       step(c, how_flushed(c));
     } else if (c.half_close_asked && !c.fin_sent && !c.decided) {
       step(c, lifecycle_event::half_close);
+    } else if (c.sent_bytes != 0 && !c.decided) {
+      uncork(c);
     }
     if (c.flush_awaited && !c.decided) {
       c.flush_awaited = false;
@@ -151,7 +153,10 @@ void loop::step(slot& c, lifecycle_event what) {
 /// Everything is in the kernel: which form of the close may follow.
 lifecycle_event loop::how_flushed(slot& c) {
   if (c.state == lifecycle_state::flushing_to_peer_closed) return lifecycle_event::flushed_direct;
-  if (c.done == close_method::peer_first) return lifecycle_event::flushed_announced;
+  if (c.done == close_method::peer_first) {
+    uncork(c);
+    return lifecycle_event::flushed_announced;
+  }
   if (c.linger || c.more_input || !c.kept.empty()) return lifecycle_event::flushed_lingering;
   if (c.looked_in != turn_ && look(c)) {
     if (c.input_ended) return lifecycle_event::flushed_direct;

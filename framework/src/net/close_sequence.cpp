@@ -7,9 +7,9 @@
 
 namespace dwell {
 
-void set_cork(int descriptor) noexcept {
-  const int on = 1;
-  ::setsockopt(descriptor, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+void set_cork(int descriptor, bool on) noexcept {
+  const int value = on ? 1 : 0;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 }
 
 bool set_no_time_wait(int descriptor) noexcept {

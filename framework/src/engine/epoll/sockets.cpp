@@ -46,9 +46,9 @@ sent epoll_engine::send(stream& to, std::span<const iovec> data) noexcept {
   return {.error = errno};
 }
 
-void epoll_engine::cork(stream& what) noexcept {
-  set_cork(what.descriptor);
-  what.corked = true;
+void epoll_engine::cork(stream& what, bool on) noexcept {
+  set_cork(what.descriptor, on);
+  what.corked = on;
 }
 
 void epoll_engine::shutdown_send(stream& what) noexcept { ::shutdown(what.descriptor, SHUT_WR); }

@@ -220,9 +220,9 @@ sent simulated_engine::send(stream& to, std::span<const iovec> data) noexcept {
   return {0, count == -EAGAIN ? 0 : static_cast<int>(-count)};
 }
 
-void simulated_engine::cork(stream& what) noexcept {
-  what.corked = true;
-  of(what)[side::server].corked = true;
+void simulated_engine::cork(stream& what, bool on) noexcept {
+  what.corked = on;
+  network_->cork(of(what), side::server, on);
 }
 
 void simulated_engine::shutdown_send(stream& what) noexcept {
