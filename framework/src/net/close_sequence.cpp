@@ -17,6 +17,11 @@ bool set_no_time_wait(int descriptor) noexcept {
   return ::setsockopt(descriptor, IPPROTO_TCP, TCP_LINGER2, &never, sizeof never) == 0;
 }
 
+void allow_time_wait(int descriptor) noexcept {
+  const int system_wide = 0;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_LINGER2, &system_wide, sizeof system_wide);
+}
+
 bool no_time_wait_works() noexcept {
   const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
   if (probe < 0) return false;

@@ -13,6 +13,9 @@ void set_cork(int descriptor, bool on) noexcept;
 /// of waiting in FIN_WAIT2 and then TIME_WAIT. Returns whether the kernel took it.
 bool set_no_time_wait(int descriptor) noexcept;
 
+/// TCP_LINGER2 as net.ipv4.tcp_fin_timeout says: takes the above back.
+void allow_time_wait(int descriptor) noexcept;
+
 /// Whether this kernel takes TCP_LINGER2 = -1 and says so when asked; tried once on a socket of its
 /// own.
 bool no_time_wait_works() noexcept;

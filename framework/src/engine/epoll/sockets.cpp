@@ -76,7 +76,10 @@ endpoint epoll_engine::local_endpoint(const stream& what) const {
 
 void epoll_engine::release(stream& what, dwell::release how) noexcept {
   switch (how) {
-    case dwell::release::fin: ::close(what.descriptor); break;
+    case dwell::release::fin:
+      if (what.no_time_wait) allow_time_wait(what.descriptor);
+      ::close(what.descriptor);
+      break;
     case dwell::release::fin_without_time_wait:
       if (!what.no_time_wait) set_no_time_wait(what.descriptor);
       ::close(what.descriptor);

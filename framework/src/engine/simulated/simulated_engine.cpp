@@ -246,7 +246,7 @@ void simulated_engine::release(stream& what, dwell::release how) noexcept {
   tcp_connection& c = of(what);
   c.released = true;
   c.released_at = static_cast<std::uint32_t>(network_->now());
-  if (how == dwell::release::fin_without_time_wait) c[side::server].no_time_wait = true;
+  c[side::server].no_time_wait = how == dwell::release::fin_without_time_wait;
   if (how == dwell::release::reset) {
     network_->reset(c, side::server);
   } else {
