@@ -54,12 +54,12 @@ struct slot final : connection {
   stream io;
   phase_clock clock;
   tick last_activity;
-  tick unacknowledged_since{0};    // valid while maybe_unacknowledged
+  tick unacknowledged_since{0};  // valid while maybe_unacknowledged
   union {
     std::uint32_t acknowledged = 0;  // low half of the bytes known to be acknowledged
     std::uint32_t next_freed;        // once the slot is done with
   };
-  std::uint32_t stalls_seen = 0;   // the loop's total when the handle phase began
+  std::uint32_t stalls_seen = 0;  // the loop's total when the handle phase began
   std::uint32_t finished_exchanges = 0;
   std::uint32_t generation_high;
   std::uint32_t next_dirty = 0;
@@ -81,6 +81,7 @@ struct slot final : connection {
   bool paused : 1 = false;
   bool input_ended : 1 = false;  // the peer's FIN was read
   bool fin_sent : 1 = false;
+  bool open_after_fin : 1 = false;  // when ours left, the peer's had not come
   bool half_close_asked : 1 = false;
   bool peer_gone : 1 = false;   // HUP while nobody read: the kernel's set no longer has it
   bool above_high : 1 = false;  // output above the high watermark: no more input
