@@ -95,6 +95,7 @@ struct slot final : connection {
   bool linger : 1 = false;               // more input may come: the lingering form
   bool close_when_answered : 1 = false;  // the peer's FIN came and nobody minds
   bool flush_awaited : 1 = false;        // tell the handler when the queue is empty
+  bool nearer_deadline : 1 = true;       // one came into force that the reaper does not know of
   bool more_input : 1 = false;           // the last receive filled the buffer
   bool opened : 1 = false;               // on_open ran: on_close is due
 
