@@ -183,6 +183,7 @@ class loop final : public engine_events {
   sent send_queued(slot& c) noexcept;
   void push_with(slot& c, bytes more);
   void cork_last_bytes(slot& c) noexcept;
+  void uncork(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
 

@@ -167,8 +167,8 @@ class engine {
   /// One recv into the input buffer.
   virtual received receive(stream& from) noexcept = 0;
   virtual sent send(stream& to, std::span<const iovec> data) noexcept = 0;
-  /// Holds back a partial segment, so that the last bytes and our FIN share one.
-  virtual void cork(stream& what) noexcept = 0;
+  /// Holds back a partial segment, so that the last bytes and our FIN share one; or lets it go.
+  virtual void cork(stream& what, bool on) noexcept = 0;
   virtual void shutdown_send(stream& what) noexcept = 0;
   /// Bytes sent that the peer's kernel has not acknowledged (SIOCOUTQ); our FIN counts as one.
   virtual std::uint32_t unacknowledged(const stream& what) noexcept = 0;

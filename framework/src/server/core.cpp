@@ -141,7 +141,7 @@ endpoint server_core::serve(service_options options, handler what) {
   const bool brief = made->options.mode == connection_mode::short_lived;
   made->exchanges = brief ? 1 : made->options.limits.exchanges;
   const bool tcp = !made->options.listen.is_unix();
-  made->corked = tcp && brief;
+  made->corked = tcp && brief && made->options.close.finished != close_method::peer_first;
   made->no_time_wait =
       tcp && hosts_.front()->io->can_avoid_time_wait() &&
       std::ranges::all_of(

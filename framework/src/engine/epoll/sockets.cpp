@@ -52,9 +52,9 @@ sent epoll_engine::send(stream& to, std::span<const iovec> data) noexcept {
   return {.error = errno};
 }
 
-void epoll_engine::cork(stream& what) noexcept {
-  set_cork(what.descriptor);
-  what.corked = true;
+void epoll_engine::cork(stream& what, bool on) noexcept {
+  set_cork(what.descriptor, on);
+  what.corked = on;
 }
 
 void epoll_engine::shutdown_send(stream& what) noexcept { ::shutdown(what.descriptor, SHUT_WR); }
@@ -82,7 +82,10 @@ endpoint epoll_engine::local_endpoint(const stream& what) const {
 
 void epoll_engine::release(stream& what, dwell::release how) noexcept {
   switch (how) {
-    case dwell::release::fin: ::close(what.descriptor); break;
+    case dwell::release::fin:
+      if (what.no_time_wait) allow_time_wait(what.descriptor);
+      ::close(what.descriptor);
+      break;
     case dwell::release::fin_without_time_wait:
       if (!what.no_time_wait) set_no_time_wait(what.descriptor);
       ::close(what.descriptor);
