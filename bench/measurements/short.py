@@ -59,7 +59,7 @@ def _system_calls(programs, report):
             with Network("lo", steer=True) as network:
                 counted = pairs.count_calls(
                     network, programs, argv,
-                    ["short", "-n", 100, "--who-closes", who, "--count", 30_000])
+                    ["short", "-n", 100, "--who-closes", who, "--ack-with-data", "--count", 30_000])
             report.run(case=case, server=name, calls=counted)
             detail = "  ".join(f"{call} {times:.2f}" for call, times in
                                sorted(counted["each"].items(), key=lambda item: -item[1])
