@@ -128,7 +128,7 @@ def play(run, programs, kind, live):
 
 def sentence_for(run, played):
     load, idle = played["load"], played["idle"]
-    text = f"{load['rate']:,.0f} requests/s, {load['server']['cpu_us_each']:.1f} µs of CPU each"
+    text = f"{load['rate']:,.0f} requests/s, p99 {load['latency_us']['p99'] / 1000:.2f} ms"
     if idle:
         early = f"{idle['early']} early" if idle["early"] else "none early"
         text += f"; {idle['closed_by_server']} idle ones reaped, {early}"
@@ -140,7 +140,7 @@ def row_for(run, played, placed):
     server, client = (f"{n:,}" for n in played["time_wait"]) if placed else ("–", "–")
     return [run.mode, run.method.replace("-", "_"), f"{load['rate']:,.0f}",
             f"{load['latency_us']['p50'] / 1000:.2f}", f"{load['latency_us']['p99'] / 1000:.2f}",
-            f"{load['server']['cpu_us_each']:.1f}", server, client,
+            f"{load['server']['cpu_us_each']:.1f}", f"{load['client']['cpu_us_each']:.1f}", server, client,
             f"{idle['closed_by_server']} of {IDLERS}" if idle else "–",
             f"{idle['late_ms']['p99']:.1f}" if idle else "–"]
 
@@ -148,11 +148,13 @@ def row_for(run, played, placed):
 def conclusions(results, placed):
     """What the figures of this very run say."""
     long_run, short_run = results["long", "graceful"]["load"], results["short", "graceful"]["load"]
-    long_cpu, short_cpu = (each["server"]["cpu_us_each"] for each in (long_run, short_run))
+    # Together: on one machine the end that sends does the receive work of the other.
+    long_cpu, short_cpu = (each["server"]["cpu_us_each"] + each["client"]["cpu_us_each"]
+                           for each in (long_run, short_run))
     long_p99, short_p99 = (each["latency_us"]["p99"] / 1000 for each in (long_run, short_run))
-    lines = [f"At {RATE:,} requests a second, a connection per request cost the server "
+    lines = [f"At {RATE:,} requests a second, a connection per request cost "
              f"{short_cpu / long_cpu:.1f} times the CPU of a request on a kept connection "
-             f"({short_cpu:.1f} against {long_cpu:.1f} µs); p99 was {short_p99:.2f} against "
+             f"({short_cpu:.0f} against {long_cpu:.0f} µs, both ends); p99 was {short_p99:.2f} against "
              f"{long_p99:.2f} ms."]
     if placed:
         lines.append(_placement(results))
@@ -222,13 +224,14 @@ def show(results, placed):
     if not results:
         return
     print()
-    print(table(["mode", "method", "requests/s", "p50 ms", "p99 ms", "CPU µs/request",
-                 "TIME_WAIT server", "client", "reaped", "late p99 ms"],
+    print(table(["mode", "method", "requests\n/s", "p50\nms", "p99\nms", "CPU µs\nserver", "CPU µs\nclient",
+                 "TIME_WAIT\nserver", "TIME_WAIT\nclient", "idle ones\nreaped", "late\np99 ms"],
                 [row_for(run, results[run.mode, run.method], placed) for run in RUNS
                  if (run.mode, run.method) in results]))
     if not placed:
         print("  No namespaces could be made here, so both ends share one host: the TIME_WAIT columns\n"
               "  would mean nothing and are left out. Run as root, or allow user namespaces.")
+    print("  CPU µs: for one request, each end. The end that sends does the receive work of the other.")
     if len(results) == len(RUNS):
         print()
         for line in conclusions(results, placed):
