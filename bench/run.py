@@ -62,6 +62,9 @@ def main(argv):
     network.become_able()
     programs = Programs(options.build, stand_in=options.noise)
     reports, trouble, interrupted = [], [], False
+    if os.getloadavg()[0] > 0.5:
+        print(f"The load average is {os.getloadavg()[0]:.1f}: other work runs here. Ratios of CPU time and\n"
+              "system call counts still hold, rates and latencies less so.\n")
     for name in names:
         reports.append(Report(name))
         try:
