@@ -195,7 +195,7 @@ def main():
     where = ("server and client each in a network namespace of its own, joined by veth" if placed
              else "server and client on the loopback of this machine")
     print(f"{RATE:,} requests a second of 64 bytes; {where}.\n"
-          f"About {sum(run.seconds for run in RUNS) + 5:.0f} seconds.\n")
+          f"About {sum(run.seconds for run in RUNS) + 5:.0f} seconds. {network.disturbance()}\n")
 
     results, live = {}, Live()
     try:
@@ -229,8 +229,8 @@ def show(results, placed):
                 [row_for(run, results[run.mode, run.method], placed) for run in RUNS
                  if (run.mode, run.method) in results]))
     if not placed:
-        print("  No namespaces could be made here, so both ends share one host: the TIME_WAIT columns\n"
-              "  would mean nothing and are left out. Run as root, or allow user namespaces.")
+        print("  Without network namespaces (root, or user namespaces) both ends share the host, where other\n"
+              "  programs' TIME_WAITs are too: the TIME_WAIT columns would mean nothing and are left out.")
     print("  CPU µs: for one request, each end. The end that sends does the receive work of the other.")
     if len(results) == len(RUNS):
         print()
