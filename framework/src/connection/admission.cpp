@@ -39,6 +39,7 @@ bool loop::reserve() {
       break;
     case when_full::pause_accept: break;
   }
+  accept(false);
   owner_->wait_for_room();
   return false;
 }
@@ -164,7 +165,7 @@ bool loop::make_room() {
     reap(*c, close_reason::overload);
     if (!c->is_released()) continue;  // it was not idle after all
     counters_.evicted.add();
-    return true;
+    if (freed_head_ == c->io.slot) return true;  // or else its handler still uses the slot
   }
   return false;
 }
