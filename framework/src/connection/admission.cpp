@@ -36,6 +36,7 @@ admission loop::reserve(bool certain) {
     return admission::idle_leaves;
   }
   if (!certain) return admission::later;  // the listener will say whether there was another
+  accept(false);
   owner_->wait_for_room();
   if (policy_ == when_full::evict_idle) accept_again_after(until_one_is_idle);
   return admission::later;
@@ -165,7 +166,7 @@ bool loop::make_room() {
     reap(*c, close_reason::overload);
     if (!c->is_released()) continue;  // it was not idle after all
     counters_.evicted.add();
-    return true;
+    if (freed_head_ == c->io.slot) return true;  // or else its handler still uses the slot
   }
   return false;
 }
