@@ -1,15 +1,15 @@
 // The simulated network against what Linux does, row by row (docs: where TIME_WAIT lands).
 #include "engine/simulated/network.hpp"
 
+#include "engine/simulated/peer.hpp"
+
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <memory>
+#include <poll.h>
 #include <string>
 #include <vector>
-
-#include "engine/simulated/peer.hpp"
 
 namespace dwell {
 namespace {

@@ -1,14 +1,14 @@
 // The simulated engine keeps the promises of the seam that the epoll engine keeps.
 #include "engine/simulated/simulated_engine.hpp"
 
+#include "engine/simulated/peer.hpp"
+
 #include <gtest/gtest.h>
 
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "engine/simulated/peer.hpp"
 
 namespace dwell {
 namespace {

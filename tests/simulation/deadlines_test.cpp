@@ -1,4 +1,5 @@
-// How long a connection stays: each phase's deadline, to the millisecond. The handshake phase exists only under TLS.
+// How long a connection stays: each phase's deadline, to the millisecond. The handshake phase
+// exists only under TLS.
 #include "scenario.hpp"
 
 #include <memory>
@@ -30,12 +31,11 @@ TEST(idle_deadline, restarts_with_each_byte_in_either_direction) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
     dwell::connection_id id;
-    auto& server = sim.serve(
-        {.deadlines = {.idle = 60s}},
-        dwell::callbacks<>{.on_open = [&](connection& peer, no_session&) {
-          id = peer.id();
-          return true;
-        }});
+    auto& server = sim.serve({.deadlines = {.idle = 60s}},
+                             dwell::callbacks<>{.on_open = [&](connection& peer, no_session&) {
+                               id = peer.id();
+                               return true;
+                             }});
     auto peer = sim.connect(server);
     sim.advance(59s);
     peer.send("x");
@@ -72,7 +72,8 @@ TEST(idle_deadline, is_postponed_by_bytes_that_have_arrived) {
     simulation sim{{.seed = seed, .faults = {.delay = 5ms}}};
     auto& server = sim.serve({.deadlines = {.idle = 10s}}, echo);
     auto peer = sim.connect(server);
-    sim.advance(10s);  // accepted at 5 ms, so due at 10,005 ms: the request arrives at that very instant
+    sim.advance(
+        10s);  // accepted at 5 ms, so due at 10,005 ms: the request arrives at that very instant
     peer.send("ping");
     sim.advance(1min);
     EXPECT_FALSE(peer.got_reset());
@@ -135,19 +136,18 @@ TEST(read_deadline, is_absolute_from_the_first_byte_of_a_message) {
 TEST(read_deadline, of_a_protocol_starts_with_its_message) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
-    auto& server = sim.serve(
-        {.deadlines = {.idle = 60s, .read = 10s}},
-        dwell::callbacks<>{
-            .on_open =
-                [](connection& peer, no_session&) {
-                  peer.delimits_messages();
-                  return true;
-                },
-            .on_data =
-                [](connection& peer, no_session&, dwell::bytes data) {
-                  peer.message_started();
-                  return data.size();
-                }});
+    auto& server =
+        sim.serve({.deadlines = {.idle = 60s, .read = 10s}},
+                  dwell::callbacks<>{.on_open =
+                                         [](connection& peer, no_session&) {
+                                           peer.delimits_messages();
+                                           return true;
+                                         },
+                                     .on_data =
+                                         [](connection& peer, no_session&, dwell::bytes data) {
+                                           peer.message_started();
+                                           return data.size();
+                                         }});
     auto peer = sim.connect(server);
     sim.advance(20s);
     peer.send("GET");
@@ -211,16 +211,16 @@ TEST(handle_deadline, covers_a_coroutine_outside_of_read_and_write) {
 TEST(handle_deadline, tells_the_handler_who_may_send_a_last_word) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
-    auto& server = sim.serve(
-        {.deadlines = {.handle = 3s}},
-        dwell::callbacks<waiting>{
-            .on_data =
-                [](connection& peer, waiting& self, dwell::bytes data) {
-                  self.answer = peer.owe();
-                  return data.size();
-                },
-            .on_deadline = [](connection& peer, waiting&,
-                              close_reason why) { peer.send(to_string(why)); }});
+    auto& server =
+        sim.serve({.deadlines = {.handle = 3s}},
+                  dwell::callbacks<waiting>{
+                      .on_data =
+                          [](connection& peer, waiting& self, dwell::bytes data) {
+                            self.answer = peer.owe();
+                            return data.size();
+                          },
+                      .on_deadline = [](connection& peer, waiting&,
+                                        close_reason why) { peer.send(to_string(why)); }});
     auto peer = sim.connect(server);
     peer.send("?");
     sim.advance(1min);
@@ -248,13 +248,14 @@ TEST(handle_deadline, does_not_hide_an_answer_posted_during_a_stall) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
     dwell::connection_id id;
-    auto& server = sim.serve({.deadlines = {.handle = 10s}},
-                             dwell::callbacks<waiting>{
-                                 .on_data = [&](connection& peer, waiting& self, dwell::bytes data) {
-                                   id = peer.id();
-                                   self.answer = peer.owe();
-                                   return data.size();
-                                 }});
+    auto& server =
+        sim.serve({.deadlines = {.handle = 10s}},
+                  dwell::callbacks<waiting>{
+                      .on_data = [&](connection& peer, waiting& self, dwell::bytes data) {
+                        id = peer.id();
+                        self.answer = peer.owe();
+                        return data.size();
+                      }});
     auto peer = sim.connect(server);
     peer.send("?");
     sim.advance(9'990ms);
@@ -347,8 +348,7 @@ TEST(write_deadline, restarts_with_each_byte_that_is_acknowledged) {
 TEST(write_deadline, the_kernel_gives_up_first_when_it_is_told_to) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
-    auto& server = sim.serve(
-        {.deadlines = {.write = 60s}, .socket = {.user_timeout = 5s}}, echo);
+    auto& server = sim.serve({.deadlines = {.write = 60s}, .socket = {.user_timeout = 5s}}, echo);
     auto gone = sim.connect(server);
     sim.advance(1s);
     gone.send("ping");
@@ -365,13 +365,13 @@ TEST(write_deadline, the_kernel_gives_up_first_when_it_is_told_to) {
 TEST(close_deadline, bounds_lingering) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
-    auto& server = sim.serve({.deadlines = {.close = 5s}},
-                             dwell::callbacks<>{.on_data = [](connection& peer, no_session&,
-                                                              dwell::bytes data) {
-                               peer.send("no");
-                               peer.close(close_reason::protocol_error);
-                               return data.size();
-                             }});
+    auto& server = sim.serve(
+        {.deadlines = {.close = 5s}},
+        dwell::callbacks<>{.on_data = [](connection& peer, no_session&, dwell::bytes data) {
+          peer.send("no");
+          peer.close(close_reason::protocol_error);
+          return data.size();
+        }});
     auto peer = sim.connect(server);
     peer.stay_at_end();
     peer.send("garbage");
@@ -408,7 +408,8 @@ TEST(lifetime, ends_an_idle_connection_jittered_by_a_tenth) {
 TEST(lifetime, takes_effect_after_the_current_exchange) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
-    auto& server = sim.serve({.deadlines = {.handle = 1h, .lifetime = 100s}}, answering_after(200s));
+    auto& server =
+        sim.serve({.deadlines = {.handle = 1h, .lifetime = 100s}}, answering_after(200s));
     auto peer = sim.connect(server);
     sim.advance(50s);
     peer.send("?");
@@ -423,18 +424,18 @@ TEST(set_deadline, overrides_for_one_connection_and_both_ways) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
     // Five seconds to log in, an hour afterwards.
-    auto& server = sim.serve({.deadlines = {.idle = 60s}},
-                             dwell::callbacks<>{
-                                 .on_open =
-                                     [](connection& peer, no_session&) {
-                                       peer.set_deadline(phase::idle, 5s);
-                                       return true;
-                                     },
-                                 .on_data =
-                                     [](connection& peer, no_session&, dwell::bytes data) {
-                                       peer.set_deadline(phase::idle, 1h);
-                                       return data.size();
-                                     }});
+    auto& server =
+        sim.serve({.deadlines = {.idle = 60s}},
+                  dwell::callbacks<>{.on_open =
+                                         [](connection& peer, no_session&) {
+                                           peer.set_deadline(phase::idle, 5s);
+                                           return true;
+                                         },
+                                     .on_data =
+                                         [](connection& peer, no_session&, dwell::bytes data) {
+                                           peer.set_deadline(phase::idle, 1h);
+                                           return data.size();
+                                         }});
     auto stranger = sim.connect(server), user = sim.connect(server);
     sim.advance(1s);
     user.send("password");
@@ -448,13 +449,14 @@ TEST(after, runs_once_at_its_time_unless_the_connection_has_gone) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
     std::vector<dwell::duration> calls;
-    auto& server = sim.serve({.deadlines = {.idle = 50s}},
-                             dwell::callbacks<>{.on_open = [&](connection& peer, no_session&) {
-                               for (const auto delay : {0s, 30s, 10s, 70s}) {
-                                 peer.after(delay, [&](connection& c) { calls.push_back(c.age()); });
-                               }
-                               return true;
-                             }});
+    auto& server =
+        sim.serve({.deadlines = {.idle = 50s}},
+                  dwell::callbacks<>{.on_open = [&](connection& peer, no_session&) {
+                    for (const auto delay : {0s, 30s, 10s, 70s}) {
+                      peer.after(delay, [&](connection& c) { calls.push_back(c.age()); });
+                    }
+                    return true;
+                  }});
     sim.connect(server);
     sim.advance(5min);
     EXPECT_EQ(calls, (std::vector<dwell::duration>{0s, 10s, 30s}));
@@ -471,19 +473,19 @@ TEST(connection, tells_its_phase_and_the_time_left) {
       phases.push_back(c.phase());
     };
     dwell::connection_id id;
-    auto& server = sim.serve({.deadlines = {.idle = 60s, .read = 10s, .handle = dwell::off}},
-                             dwell::callbacks<waiting>{
-                                 .on_open =
-                                     [&](connection& peer, waiting&) {
-                                       id = peer.id();
-                                       return true;
-                                     },
-                                 .on_data =
-                                     [&](connection& peer, waiting& self, dwell::bytes data) {
-                                       if (data.size() < 4) return std::size_t{0};
-                                       self.answer = peer.owe();
-                                       return data.size();
-                                     }});
+    auto& server = sim.serve(
+        {.deadlines = {.idle = 60s, .read = 10s, .handle = dwell::off}},
+        dwell::callbacks<waiting>{.on_open =
+                                      [&](connection& peer, waiting&) {
+                                        id = peer.id();
+                                        return true;
+                                      },
+                                  .on_data =
+                                      [&](connection& peer, waiting& self, dwell::bytes data) {
+                                        if (data.size() < 4) return std::size_t{0};
+                                        self.answer = peer.owe();
+                                        return data.size();
+                                      }});
     auto peer = sim.connect(server);
     const auto ask = [&] {
       server.post(id, look);

@@ -15,8 +15,8 @@ using dwell::close_reason;
 using dwell::testing::peer;
 using dwell::testing::simulation;
 
-/// The order of what happens at one instant is the seed's: what is promised holds for each. Half of them begin
-/// a minute before the clock's 32 bits wrap.
+/// The order of what happens at one instant is the seed's: what is promised holds for each. Half of
+/// them begin a minute before the clock's 32 bits wrap.
 template <class Test>
 void with_seeds(Test&& test, std::uint64_t count = 16) {
   for (std::uint64_t seed = 0; seed < count && !::testing::Test::HasFailure(); ++seed) {

@@ -121,9 +121,11 @@ void loop::open(slot& c) {
 
 void loop::accept_again_after(duration pause) {
   accept(false);
-  if (accept_again_.armed) return;
-  accept_again_.armed = true;
-  start_timer(pause, accept_again_);
+  if (std::exchange(accept_paused_, true)) return;
+  call_after(pause, [this] {
+    accept_paused_ = false;
+    accept(true);
+  });
 }
 
 void loop::for_each_stream(void (*call)(engine&, stream&)) {

@@ -138,6 +138,7 @@ void loop::step(slot& c, lifecycle_event what) {
       return;
     case lifecycle_action::poll_unacknowledged:
       c.poll_backoff = 0;
+      c.nearer_deadline = true;
       c.unacknowledged_since = io_->now_tick() + duration{1};
       return;
     case lifecycle_action::send_fin_and_discard:
@@ -280,6 +281,7 @@ close_record loop::make_record(slot& c, dwell::release how) {
                       .lingered = c.lingered,
                       .error = c.error,
                       .unsent = queued(c),
+                      .unacknowledged = {},
                       .unread = c.unread + c.kept.size(),
                       .reap_raced = c.reap_raced,
                       .age = duration{static_cast<std::int64_t>(io_->now() - c.opened_at)},
@@ -287,6 +289,9 @@ close_record loop::make_record(slot& c, dwell::release how) {
                       .received = c.received_bytes,
                       .sent = c.sent_bytes};
   place_time_wait(c, how, record);
+  if (how == dwell::release::reset && c.io.is_tcp) {
+    record.unacknowledged = io_->unacknowledged(c.io);
+  }
   return record;
 }
 

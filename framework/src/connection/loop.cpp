@@ -69,9 +69,7 @@ void loop::reserve(std::uint64_t connections) {
   reaper_.reserve(static_cast<std::uint32_t>(std::min(connections, most)));
 }
 
-void loop::free_later(slot& c) noexcept {
-  c.next_freed = std::exchange(freed_head_, c.io.slot);
-}
+void loop::free_later(slot& c) noexcept { c.next_freed = std::exchange(freed_head_, c.io.slot); }
 
 void loop::free_slots() {
   for (std::uint32_t index = std::exchange(freed_head_, no_slot); index != no_slot;) {
@@ -156,7 +154,8 @@ void loop::on_turn_begin() {
   reaper_.advance(io_->now_tick());
   timer_wheel_.advance(io_->now_tick());
   // One tick more, so that an answer that was posted meanwhile comes before its deadline.
-  if (io_->stalled_for() > 100) stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for()) + 1;
+  if (io_->stalled_for() > 100)
+    stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for()) + 1;
 }
 
 void loop::on_wake() {
@@ -211,6 +210,22 @@ std::uint32_t loop::start_timer(duration delay, timer_target& whom) {
 void loop::cancel_timer(std::uint32_t index) noexcept {
   timer_wheel_.disarm(index);
   timers_.erase(index);
+}
+
+struct loop::delayed_call final : timer_target {
+  delayed_call(loop& of, std::function<void()> what) : host{&of}, call{std::move(what)} {}
+  void fire() override {
+    const std::function<void()> run = std::move(call);
+    std::erase_if(host->delayed_, [this](const auto& each) { return each.get() == this; });
+    run();
+  }
+  loop* host;
+  std::function<void()> call;
+};
+
+void loop::call_after(duration delay, std::function<void()> call) {
+  delayed_.push_back(std::make_unique<delayed_call>(*this, std::move(call)));
+  start_timer(delay, *delayed_.back());
 }
 
 void loop::run_timers() {

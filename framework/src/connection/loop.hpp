@@ -74,7 +74,8 @@ class loop final : public engine_events {
   slot* active() noexcept { return active_; }
 
   void host(const service& what);
-  /// Address space for so many connections, so that growing copies nothing; memory comes as they do.
+  /// Address space for so many connections, so that growing copies nothing; memory comes as they
+  /// do.
   void reserve(std::uint64_t connections);
   slot* find(connection_id id) noexcept;
   connection_id id_of(const slot& c) const noexcept { return {c.generation(), c.io.slot, index_}; }
@@ -107,6 +108,8 @@ class loop final : public engine_events {
   // ── timers of handlers ──
   std::uint32_t start_timer(duration delay, timer_target& whom);
   void cancel_timer(std::uint32_t timer) noexcept;
+  /// Calls once after `delay`, unless the loop is destroyed first.
+  void call_after(duration delay, std::function<void()> call);
 
   // ── the server's orders ──
   /// Takes over a connection that another loop accepted and reserved for.
@@ -140,15 +143,7 @@ class loop final : public engine_events {
   struct timer {
     timer_target* whom;
   };
-  struct accept_timer final : timer_target {
-    explicit accept_timer(loop& of) : host{&of} {}
-    void fire() override {
-      armed = false;
-      host->accept(true);
-    }
-    loop* host;
-    bool armed = false;
-  };
+  struct delayed_call;
   enum class swept : std::uint8_t { drain, abort };
 
   slot& of(stream& what) noexcept { return slots_[what.slot]; }
@@ -183,6 +178,8 @@ class loop final : public engine_events {
 
   // output.cpp
   bool push(slot& c) noexcept;
+  sent send_gathered(slot& c, std::size_t size) noexcept;
+  sent send_queued(slot& c) noexcept;
   void push_with(slot& c, bytes more);
   void cork_last_bytes(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
@@ -253,13 +250,14 @@ class loop final : public engine_events {
   slot* gatherer_ = nullptr;  // whose output is gathered: active, or just left
   std::byte* gather_;
   std::size_t gathered_ = 0;
-  accept_timer accept_again_{*this};
+  bool accept_paused_ = false;
   bool draining_ = false;
   bool more_to_reap_ = false;
   bool will_evict_ = false;
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;
+  std::vector<std::unique_ptr<delayed_call>> delayed_;
   std::function<void()> when_empty_;
   loop* outer_ = nullptr;
 };

@@ -70,7 +70,7 @@ void loop::took(slot& c, std::size_t count) noexcept {
   if (count == 0) return;
   const tick now = io_->now_tick();
   if (!c.maybe_unacknowledged && c.io.is_tcp) {
-    c.maybe_unacknowledged = true;
+    c.maybe_unacknowledged = c.nearer_deadline = true;
     c.acknowledged = static_cast<std::uint32_t>(c.sent_bytes);
     c.unacknowledged_since = now;
   }
@@ -80,6 +80,16 @@ void loop::took(slot& c, std::size_t count) noexcept {
   c.clock.progress(now);
 }
 
+sent loop::send_gathered(slot& c, std::size_t size) noexcept {
+  const iovec whole{gather_, size};
+  return io_->send(c.io, {&whole, 1});
+}
+
+sent loop::send_queued(slot& c) noexcept {
+  std::array<iovec, most_vectors> parts;
+  return io_->send(c.io, std::span{parts}.first(c.queue.gather(parts)));
+}
+
 /// Offers what waits to the kernel, in one call. False when the connection has ended by it.
 bool loop::push(slot& c) noexcept {
   const std::size_t gathered = gatherer_ == &c ? std::exchange(gathered_, 0) : 0;
@@ -87,9 +97,7 @@ bool loop::push(slot& c) noexcept {
   if (c.decided && !c.input_ended) cork_last_bytes(c);
 
   // Output is gathered only while the queue is empty, so one of the two is.
-  std::array<iovec, most_vectors> parts{iovec{gather_, gathered}};
-  const std::size_t count = gathered != 0 ? 1 : c.queue.gather(parts);
-  const sent result = io_->send(c.io, std::span{parts}.first(count));
+  const sent result = gathered != 0 ? send_gathered(c, gathered) : send_queued(c);
   took(c, result.count);
   if (result.error != 0) {
     lose_peer(c, result.error);

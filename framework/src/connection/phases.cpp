@@ -21,15 +21,17 @@ phase loop::phase_of(const slot& c) const noexcept {
   return phase::idle;
 }
 
-/// Called after everything that may change the phase. The wheel is touched only when the deadline
-/// came nearer.
+/// Called after everything that may change the phase. Within a phase a deadline only moves away,
+/// and then the reaper need not know: activity costs a comparison.
 void loop::update_deadline(slot& c) noexcept {
+  const phase before_this = c.clock.current();
   const phase now_in = phase_of(c);
-  if (now_in == phase::handle && c.clock.current() != phase::handle) c.stalls_seen = stalled_total_;
-  const bool was_writing = c.clock.current() == phase::write;
+  if (now_in == before_this && !c.nearer_deadline) return;
+  c.nearer_deadline = false;
+  if (now_in == phase::handle && before_this != phase::handle) c.stalls_seen = stalled_total_;
   c.clock.enter(now_in, io_->now_tick());
-  if (was_writing)
-    c.clock.progress(io_->now_tick());  // the last byte has just left: idle starts here
+  if (before_this == phase::write)
+    c.clock.progress(io_->now_tick());  // the last byte has just left
   if (const auto when = due(c)) reaper_.expect(c.io.slot, *when);
 }
 
@@ -66,13 +68,16 @@ std::optional<duration> loop::time_left(const slot& c) const noexcept {
 }
 
 void loop::deadlines_changed(slot& c) noexcept {
-  if (const auto when = due(c)) reaper_.expect(c.io.slot, *when);
+  c.nearer_deadline = true;
+  if (active_ != &c) update_deadline(c);
 }
 
 void loop::collect() {
   more_to_reap_ = reaper_.collect(io_->now_tick(), reap_budget{}, [this](std::uint32_t index) {
     slot* const c = slots_.find(index);
-    return c == nullptr || c->is_released() ? std::nullopt : at_deadline(*c);
+    if (c == nullptr || c->is_released()) return std::optional<tick>{};
+    c->nearer_deadline = true;  // the reaper has just let go of it
+    return at_deadline(*c);
   });
   if (more_to_reap_) io_->wake();
 }

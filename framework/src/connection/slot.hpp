@@ -54,12 +54,12 @@ struct slot final : connection {
   stream io;
   phase_clock clock;
   tick last_activity;
-  tick unacknowledged_since{0};    // valid while maybe_unacknowledged
+  tick unacknowledged_since{0};  // valid while maybe_unacknowledged
   union {
     std::uint32_t acknowledged = 0;  // low half of the bytes known to be acknowledged
     std::uint32_t next_freed;        // once the slot is done with
   };
-  std::uint32_t stalls_seen = 0;   // the loop's total when the handle phase began
+  std::uint32_t stalls_seen = 0;  // the loop's total when the handle phase began
   std::uint32_t finished_exchanges = 0;
   std::uint32_t generation_high;
   std::uint32_t next_dirty = 0;
@@ -94,6 +94,7 @@ struct slot final : connection {
   bool linger : 1 = false;               // more input may come: the lingering form
   bool close_when_answered : 1 = false;  // the peer's FIN came and nobody minds
   bool flush_awaited : 1 = false;        // tell the handler when the queue is empty
+  bool nearer_deadline : 1 = true;       // one came into force that the reaper does not know of
   bool more_input : 1 = false;           // the last receive filled the buffer
   bool opened : 1 = false;               // on_open ran: on_close is due
 

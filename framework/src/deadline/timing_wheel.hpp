@@ -20,9 +20,10 @@ namespace dwell {
 ///
 /// Twelve bytes for each index (two 32-bit links and the due tick), whether armed or not. Owned by
 /// one loop; not thread-safe. Reentrant between calls: there are no iterators to invalidate.
-/// The position follows the caller: call `advance()` or `pop()` on every wake-up before arming. A
-/// due tick may lie up to 37 days after the position and 12 days before it; an armed index may be
-/// popped up to 37 days late.
+/// The position follows the caller: call `advance()` or `pop()` on every wake-up before arming.
+/// While something is armed, no more than 37 days may lie between two such calls, and a due tick
+/// may lie up to 37 days after the position and 12 days before it. An empty wheel may be left for
+/// any time.
 class timing_wheel {
  public:
   explicit timing_wheel(tick now);

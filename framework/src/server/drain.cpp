@@ -5,32 +5,12 @@
 #include <asio/post.hpp>
 
 namespace dwell {
-namespace {
-
-/// Runs once on a loop's wheel, and then owns nothing.
-class one_shot final : public timer_target {
- public:
-  static void start(loop& on, duration delay, std::function<void()> call) {
-    on.start_timer(delay, *new one_shot{std::move(call)});
-  }
-  void fire() override {
-    const std::unique_ptr<one_shot> self{this};
-    call_();
-  }
-
- private:
-  explicit one_shot(std::function<void()> call) : call_{std::move(call)} {}
-  std::function<void()> call_;
-};
-
-}  // namespace
-
 void server_core::drain() noexcept {
   stage expected = stage::running;
   if (!stage_.compare_exchange_strong(expected, stage::draining)) return;
   hosts_.front()->connections->mail()->order([this](loop& first) {
     if (options_.drain.delay == duration{0}) return begin_drain(first);
-    one_shot::start(first, options_.drain.delay, [this, &first] { begin_drain(first); });
+    first.call_after(options_.drain.delay, [this, &first] { begin_drain(first); });
   });
 }
 
@@ -43,7 +23,7 @@ void server_core::begin_drain(loop& first) {
     each.drain();
   });
   if (options_.drain.deadline == off) return;
-  one_shot::start(first, options_.drain.deadline, [this] { abort_rest(); });
+  first.call_after(options_.drain.deadline, [this] { abort_rest(); });
 }
 
 void server_core::stop() noexcept {
@@ -60,7 +40,7 @@ void server_core::abort_rest() noexcept {
     each.io().close_listeners();
     each.when_empty([this, &each] { loop_ended(each); });
     each.abort_all();
-    one_shot::start(each, moment, [this, &each] {
+    each.call_after(moment, [this, &each] {
       each.when_empty({});
       loop_ended(each);
     });

@@ -1,6 +1,6 @@
-#include <stdexcept>
-
 #include "testing/peer_host.hpp"
+
+#include <stdexcept>
 
 namespace dwell::testing {
 

@@ -1,13 +1,13 @@
 #include <dwell/testing/simulation.hpp>
 
-#include <stdexcept>
-#include <vector>
-
 #include "engine/simulated/peer.hpp"
 #include "engine/simulated/simulated_engine.hpp"
 #include "server/core.hpp"
 #include "testing/peer_host.hpp"
 #include "testing/quiet_logger.hpp"
+
+#include <stdexcept>
+#include <vector>
 
 namespace dwell::testing {
 namespace {
@@ -79,7 +79,9 @@ class simulation::world final : public peer_host {
   void vanish(std::uint32_t which) override { at(which).vanish(); }
   void read(std::uint32_t which, bool on) override { at(which).read(on); }
   void stay_at_end(std::uint32_t which) override { at(which).close_at_end(false); }
-  void close_after(std::uint32_t which, std::size_t count) override { at(which).close_after(count); }
+  void close_after(std::uint32_t which, std::size_t count) override {
+    at(which).close_after(count);
+  }
   std::string_view received(std::uint32_t which) const override { return at(which).received(); }
   std::string take_received(std::uint32_t which) override { return at(which).take_received(); }
   bool got_end(std::uint32_t which) const override { return net[which].peer.got_end; }
@@ -103,7 +105,7 @@ class simulation::world final : public peer_host {
 
   mutable network net;  // a handle to a peer is made from it
   std::uint64_t epoch;
-  std::vector<running> servers;  // on the network, so after it
+  std::vector<running> servers;                        // on the network, so after it
   std::vector<std::unique_ptr<close_record>> records;  // by connection
 
  private:
@@ -154,8 +156,6 @@ void simulation::freeze(const server& which, duration time) {
   world_->find(which).io->freeze(static_cast<std::uint64_t>(time.count()));
 }
 
-std::uint64_t simulation::wakeups(const server& of) const {
-  return world_->find(of).io->wakeups();
-}
+std::uint64_t simulation::wakeups(const server& of) const { return world_->find(of).io->wakeups(); }
 
 }  // namespace dwell::testing

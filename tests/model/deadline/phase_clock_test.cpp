@@ -19,11 +19,11 @@ constexpr std::array phases{phase::handshake, phase::idle,  phase::read,
 // The same rules, by counting milliseconds instead of moving a start.
 class counted {
  public:
-  explicit counted(phase first) : current_{first} {}
+  explicit counted(phase first) : current_{first}, before_write_{first} {}
 
   void pass(std::int64_t length) {
     elapsed_ += length;
-    if (current_ == phase::write && before_write_ && !stops(*before_write_)) suspended_ += length;
+    if (current_ == phase::write && !stops(before_write_)) suspended_ += length;
   }
   void enter(phase next) {
     if (next == current_) return;
@@ -33,7 +33,6 @@ class counted {
       elapsed_ = 0;
     } else {
       elapsed_ = current_ == phase::write && before_write_ == next ? suspended_ : 0;
-      before_write_.reset();
     }
     current_ = next;
   }
@@ -55,9 +54,9 @@ class counted {
   bool stops_on_progress() const { return current_ == phase::idle || current_ == phase::write; }
 
   phase current_;
+  phase before_write_;  // as `suspended_`, for `write` only
   std::int64_t elapsed_ = 0;
   std::int64_t suspended_ = 0;
-  std::optional<phase> before_write_;
 };
 
 TEST(phase_clock_model, counts_what_the_phases_promise) {

@@ -48,6 +48,23 @@ TEST(histogram, recording_zero_times_changes_nothing) {
   EXPECT_EQ(histogram.max(), 0U);
 }
 
+TEST(histogram, merging_takes_the_outermost_of_both) {
+  dwell::histogram inner;
+  dwell::histogram outer;
+  inner.record(50);
+  outer.record(10);
+  outer.record(90);
+  inner.merge(outer);
+  EXPECT_EQ(inner.min(), 10U);
+  EXPECT_EQ(inner.max(), 90U);
+  EXPECT_EQ(inner.mean(), 50);
+  dwell::histogram nothing;
+  inner.merge(nothing);
+  nothing.merge(inner);
+  EXPECT_EQ(nothing.min(), 10U);
+  EXPECT_EQ(nothing.count(), 3U);
+}
+
 TEST(histogram, refuses_what_it_cannot_keep) {
   EXPECT_THROW(dwell::histogram{0}, std::invalid_argument);
   EXPECT_THROW(dwell::histogram{5}, std::invalid_argument);
@@ -56,8 +73,8 @@ TEST(histogram, refuses_what_it_cannot_keep) {
   EXPECT_THROW(three.merge(dwell::histogram(3, 1'000)), std::invalid_argument);
 }
 
-// Column for column what HdrHistogram's outputPercentileDistribution() writes for these values, as
-// its plotter parses it.
+// Line for line as HdrHistogram's outputPercentileDistribution() writes it, except that the last
+// value is exact, not the highest of its bucket (4.001).
 TEST(histogram, writes_the_table_of_hdr_histogram) {
   dwell::histogram histogram{3, 3'600'000};
   for (std::uint64_t value = 1'000; value <= 4'000; value += 1'000) histogram.record(value);

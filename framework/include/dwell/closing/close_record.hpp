@@ -63,8 +63,8 @@ struct close_record {
   int error = 0;
   /// Bytes the handler sent that never reached the kernel.
   std::uint64_t unsent = 0;
-  /// Bytes the kernel held unacknowledged at the end. Asked (SIOCOUTQ) only where it costs no extra
-  /// system call in an ordinary close; nullopt: not asked.
+  /// Bytes the kernel held unacknowledged (SIOCOUTQ) when we reset the connection, which loses
+  /// them. nullopt: not asked, since any other close goes on delivering them.
   std::optional<std::uint32_t> unacknowledged;
   /// Bytes received that the handler never consumed, and those discarded while lingering.
   std::uint64_t unread = 0;

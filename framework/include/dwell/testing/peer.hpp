@@ -1,22 +1,22 @@
 #pragma once
 
+#include <dwell/base/bytes.hpp>
+#include <dwell/closing/close_record.hpp>
+#include <dwell/deadline/deadlines.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include <dwell/base/bytes.hpp>
-#include <dwell/closing/close_record.hpp>
-#include <dwell/deadline/deadlines.hpp>
-
 namespace dwell::testing {
 
 class peer_host;
 
-/// The client's end of a connection to a server under test. By itself it reads everything, and closes when it has read
-/// the server's FIN. A handle: copies name the same connection, which lives as long as the simulation (or
-/// loopback) that made it. For the test's thread only.
+/// The client's end of a connection to a server under test. By itself it reads everything, and
+/// closes when it has read the server's FIN. A handle: copies name the same connection, which lives
+/// as long as the simulation (or loopback) that made it. For the test's thread only.
 class peer {
  public:
   // ── what the client does ──
@@ -27,8 +27,8 @@ class peer {
   /// Closes after what is queued; with bytes unread that is a reset, as with any socket.
   void close();
   void reset();
-  /// Gone without a word: nothing is answered or acknowledged any more. Simulation only; loopback throws
-  /// std::logic_error, because a kernel answers for its processes.
+  /// Gone without a word: nothing is answered or acknowledged any more. Simulation only; loopback
+  /// throws std::logic_error, because a kernel answers for its processes.
   void vanish();
   /// What comes fills its receive buffer, and the window closes.
   void stop_reading();
@@ -49,11 +49,13 @@ class peer {
   // ── what became of the server's end ──
   /// The server has not released its descriptor: it is served, or waits to be accepted.
   bool is_open() const;
-  /// From accept (loopback: connect) to the release of the server's descriptor. nullopt: not closed.
+  /// From accept (loopback: connect) to the release of the server's descriptor. nullopt: not
+  /// closed.
   std::optional<duration> closed_after() const;
   /// Throws std::logic_error while there is none.
   const close_record& record() const;
-  /// Where TIME_WAIT is, as the network says: `here` is the server's end. Whatever the record claims.
+  /// Where TIME_WAIT is, as the network says: `here` is the server's end. Whatever the record
+  /// claims.
   dwell::time_wait time_wait() const;
 
  private:

@@ -1,15 +1,14 @@
 #include "engine/simulated/network.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "engine/simulated/peer.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <limits>
+#include <netinet/in.h>
 #include <stdexcept>
 #include <string>
 #include <system_error>
-
-#include "engine/simulated/peer.hpp"
 
 namespace dwell {
 namespace {
@@ -20,7 +19,8 @@ constexpr std::uint32_t first_client_address = 0x0a000001;  // 10.0.0.1
 
 }  // namespace
 
-// ── time ────────────────────────────────────────────────────────────────────────────────────────────
+// ── time
+// ────────────────────────────────────────────────────────────────────────────────────────────
 
 void network::schedule(std::uint64_t at, event_kind kind, const tcp_connection& c, side from) {
   events_.push_back({at, static_cast<std::uint32_t>(random_.next()), c.index, kind, from});
@@ -37,8 +37,8 @@ bool network::run(std::uint64_t until, const std::function<bool()>& stop) {
       }
       continue;
     }
-    std::uint64_t next = events_.empty() ? std::numeric_limits<std::uint64_t>::max()
-                                         : events_.front().at;
+    std::uint64_t next =
+        events_.empty() ? std::numeric_limits<std::uint64_t>::max() : events_.front().at;
     for (const network_host* host : hosts_) {
       if (host == nullptr) continue;
       if (const auto due = host->due()) next = std::min(next, *due);
@@ -49,7 +49,8 @@ bool network::run(std::uint64_t until, const std::function<bool()>& stop) {
   }
 }
 
-/// One thing that happens now, drawn from all that could. False: nothing is left to happen at this instant.
+/// One thing that happens now, drawn from all that could. False: nothing is left to happen at this
+/// instant.
 bool network::step() {
   network_host* chosen = nullptr;
   std::uint64_t candidates = 0;
@@ -93,7 +94,8 @@ void network::notify(tcp_connection& c, side at) {
   }
 }
 
-// ── hosts and listeners ─────────────────────────────────────────────────────────────────────────────
+// ── hosts and listeners
+// ─────────────────────────────────────────────────────────────────────────────
 
 std::uint16_t network::add_host(network_host& host) {
   hosts_.push_back(&host);
@@ -140,7 +142,8 @@ void network::close_listener(std::uint16_t which) {
   l.queue.clear();
 }
 
-// ── connections ─────────────────────────────────────────────────────────────────────────────────────
+// ── connections
+// ─────────────────────────────────────────────────────────────────────────────────────
 
 tcp_connection& network::connect(std::uint16_t port) {
   const auto [index, c] = connections_.emplace();
@@ -175,8 +178,8 @@ void network::keep_alive(tcp_connection& c) {
   const listener_options& set = listeners_[c.listener].options;
   if (!c[side::server].held || c[side::server].state == TCP_CLOSE) return;
   const auto& probe = *set.socket.keepalive;
-  const auto given_up = static_cast<std::uint64_t>(
-      duration{probe.idle + probe.interval * probe.count}.count());
+  const auto given_up =
+      static_cast<std::uint64_t>(duration{probe.idle + probe.interval * probe.count}.count());
   if (!c.vanished) c.heard_at = std::max(c.heard_at, now32());
   if (now32() - c.heard_at >= given_up) {
     if (!outstanding(c, side::server)) return fail(c, side::server, ETIMEDOUT);

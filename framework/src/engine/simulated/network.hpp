@@ -1,16 +1,5 @@
 #pragma once
 
-#include <cerrno>
-#include <cstddef>
-#include <cstdint>
-#include <deque>
-#include <functional>
-#include <optional>
-#include <span>
-#include <vector>
-
-#include <sys/uio.h>
-
 #include "base/block_pool.hpp"
 #include "base/slab.hpp"
 #include "engine/simulated/random.hpp"
@@ -18,19 +7,30 @@
 #include "net/listener.hpp"
 #include "net/socket_address.hpp"
 
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <sys/uio.h>
+#include <vector>
+
 namespace dwell {
 
 /// What goes wrong. Probabilities are 0 to 1, times are milliseconds.
 struct network_faults {
-  std::uint64_t delay = 0;     ///< one way
-  std::uint64_t jitter = 0;    ///< up to this much more, for each segment; never reordered
-  double loss = 0;             ///< of a segment: it arrives after a retransmission; of a reset: never
-  double short_reads = 0;      ///< of a segment to be cut, and of a receive to return less than there is
+  std::uint64_t delay = 0;   ///< one way
+  std::uint64_t jitter = 0;  ///< up to this much more, for each segment; never reordered
+  double loss = 0;           ///< of a segment: it arrives after a retransmission; of a reset: never
+  double short_reads =
+      0;  ///< of a segment to be cut, and of a receive to return less than there is
   double short_writes = 0;     ///< of a send to take less than there is room for
   double resets = 0;           ///< of a client to reset when it would read or send
   double accept_failures = 0;  ///< of an accept4 to fail
   int accept_error = EMFILE;
-  double watch_failures = 0;   ///< of an epoll_ctl to fail
+  double watch_failures = 0;  ///< of an epoll_ctl to fail
 };
 
 /// Runs on the network's time: a server's loop.
@@ -47,10 +47,11 @@ class network_host {
   ~network_host() = default;
 };
 
-/// TCP as far as Dwell can see it, in virtual milliseconds: states, buffers, windows, resets, orphans and where
-/// TIME_WAIT ends up, as Linux does it (tcp(7), RFC 9293; the rows are tests). Segments are delivered in order; a loss
-/// is the delay of a retransmission. What happens at the same instant happens in an order drawn from the
-/// seed. An idle connection costs no time and sizeof(tcp_connection) bytes.
+/// TCP as far as Dwell can see it, in virtual milliseconds: states, buffers, windows, resets,
+/// orphans and where TIME_WAIT ends up, as Linux does it (tcp(7), RFC 9293; the rows are tests).
+/// Segments are delivered in order; a loss is the delay of a retransmission. What happens at the
+/// same instant happens in an order drawn from the seed. An idle connection costs no time and
+/// sizeof(tcp_connection) bytes.
 class network {
  public:
   static constexpr std::uint32_t mss = 1448;
@@ -76,9 +77,7 @@ class network {
   void remove_host(std::uint16_t host);
   /// Throws std::system_error when the port is taken. Returns the listener's number.
   std::uint16_t listen(std::uint16_t host, const listener_options& options);
-  const endpoint& endpoint_of(std::uint16_t which) const {
-    return listeners_[which].options.where;
-  }
+  const endpoint& endpoint_of(std::uint16_t which) const { return listeners_[which].options.where; }
   bool has_queued(std::uint16_t which) const { return !listeners_[which].queue.empty(); }
   /// The oldest connection in the queue, or null.
   tcp_connection* accept(std::uint16_t which);
@@ -168,7 +167,7 @@ class network {
   random_numbers random_;
   std::uint64_t now_ = 0;
   std::uint64_t steps_now_ = 0;  // at this instant
-  std::vector<event> events_;  // a heap
+  std::vector<event> events_;    // a heap
   std::vector<network_host*> hosts_;
   std::vector<listener> listeners_;
   slab<tcp_connection> connections_;

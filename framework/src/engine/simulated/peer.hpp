@@ -1,13 +1,13 @@
 #pragma once
 
-#include <string_view>
-
 #include "engine/simulated/network.hpp"
+
+#include <string_view>
 
 namespace dwell {
 
-/// The client's application at its end of a connection: sends what it is told, reads what comes, and closes when the
-/// server has. A short-lived handle: what it remembers is in the connection.
+/// The client's application at its end of a connection: sends what it is told, reads what comes,
+/// and closes when the server has. A short-lived handle: what it remembers is in the connection.
 class simulated_peer {
  public:
   simulated_peer(network& net, tcp_connection& c) noexcept : network_{&net}, connection_{&c} {}

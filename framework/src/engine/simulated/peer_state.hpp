@@ -26,7 +26,7 @@ struct peer_state {
   bool close_asked : 1 = false;
   bool got_end : 1 = false;
   bool turn_scheduled : 1 = false;
-  std::int16_t error = 0;         // what its socket reported
+  std::int16_t error = 0;  // what its socket reported
 };
 
 }  // namespace dwell

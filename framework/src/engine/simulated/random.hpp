@@ -17,7 +17,8 @@ class random_numbers {
   }
   /// 0 to `bound` - 1; `bound` is at least 1.
   std::uint64_t below(std::uint64_t bound) noexcept { return next() % bound; }
-  /// True with this probability; costs no number when that is 0, so that a fault that is off changes nothing.
+  /// True with this probability; costs no number when that is 0, so that a fault that is off
+  /// changes nothing.
   bool chance(double probability) noexcept {
     return probability > 0 && static_cast<double>(next() >> 11U) * 0x1p-53 < probability;
   }

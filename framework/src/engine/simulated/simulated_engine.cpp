@@ -1,10 +1,9 @@
 #include "engine/simulated/simulated_engine.hpp"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <poll.h>
 
 namespace dwell {
 namespace {
@@ -30,13 +29,14 @@ tcp_connection& simulated_engine::of(const stream& what) const {
   return (*network_)[static_cast<std::uint32_t>(what.descriptor - first_descriptor)];
 }
 
-// ── turns ───────────────────────────────────────────────────────────────────────────────────────────
+// ── turns
+// ───────────────────────────────────────────────────────────────────────────────────────────
 
 bool simulated_engine::has_io() const {
-  return !ready_.empty() ||
-         (accepting_ && std::any_of(listeners_.begin(), listeners_.end(), [this](const listening& l) {
-            return network_->has_queued(l.number);
-          }));
+  return !ready_.empty() || (accepting_ && std::any_of(listeners_.begin(), listeners_.end(),
+                                                       [this](const listening& l) {
+                                                         return network_->has_queued(l.number);
+                                                       }));
 }
 
 bool simulated_engine::has_work() const {
@@ -88,7 +88,8 @@ void simulated_engine::arm(std::uint64_t due) {
   if (!armed_ || due < *armed_) armed_ = due;
 }
 
-// ── readiness ───────────────────────────────────────────────────────────────────────────────────────
+// ── readiness
+// ───────────────────────────────────────────────────────────────────────────────────────
 
 void simulated_engine::notice(tcp_connection& what) {
   if (what.noticed) return;
@@ -115,7 +116,8 @@ void simulated_engine::run_io() {
   }
 }
 
-/// Level-triggered, and interest follows want: what comes although nobody wants it is asked for no more.
+/// Level-triggered, and interest follows want: what comes although nobody wants it is asked for no
+/// more.
 void simulated_engine::tell(tcp_connection& c) {
   stream* s = events().find(c.slot, c.generation);
   if (s == nullptr || (s->registered & present) == 0) return;
@@ -160,7 +162,8 @@ bool simulated_engine::watch(stream& what) noexcept {
   return true;
 }
 
-// ── listeners ───────────────────────────────────────────────────────────────────────────────────────
+// ── listeners
+// ───────────────────────────────────────────────────────────────────────────────────────
 
 endpoint simulated_engine::listen(std::uint32_t service, const listener_options& options) {
   const std::uint16_t number = network_->listen(host_, options);
@@ -193,7 +196,8 @@ void simulated_engine::accept_from(const listening& where) {
   for (const accepted& each : fresh_) events().on_accept(each);
 }
 
-// ── streams ─────────────────────────────────────────────────────────────────────────────────────────
+// ── streams
+// ─────────────────────────────────────────────────────────────────────────────────────────
 
 received simulated_engine::receive(stream& from) noexcept {
   tcp_connection& c = of(from);

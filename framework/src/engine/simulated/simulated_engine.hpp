@@ -1,25 +1,28 @@
 #pragma once
 
+#include "engine/engine.hpp"
+#include "engine/simulated/network.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
-#include "engine/engine.hpp"
-#include "engine/simulated/network.hpp"
-
 namespace dwell {
 
-/// An engine in virtual time over a simulated network. What it does in one turn (accept, I/O, timer, wake) and in
-/// which order is drawn from the network's seed, within what epoll_engine promises. Time stands still
-/// during a turn. Its clock starts `epoch` milliseconds after zero, so that a test may begin before the 32-bit wrap.
+/// An engine in virtual time over a simulated network. What it does in one turn (accept, I/O,
+/// timer, wake) and in which order is drawn from the network's seed, within what epoll_engine
+/// promises. Time stands still during a turn. Its clock starts `epoch` milliseconds after zero, so
+/// that a test may begin before the 32-bit wrap.
 class simulated_engine final : public engine, private network_host {
  public:
   simulated_engine(block_pool& pool, network& net, std::uint64_t epoch);
   ~simulated_engine() override;
 
   /// The process is stopped (SIGSTOP, starvation) until that much later; the network goes on.
-  void freeze(std::uint64_t milliseconds) noexcept { frozen_until_ = network_->now() + milliseconds; }
+  void freeze(std::uint64_t milliseconds) noexcept {
+    frozen_until_ = network_->now() + milliseconds;
+  }
   /// Events told so far: a loop that spins shows here.
   std::uint64_t wakeups() const noexcept { return wakeups_; }
 
@@ -70,7 +73,7 @@ class simulated_engine final : public engine, private network_host {
   std::uint64_t frozen_until_ = 0;
   std::uint64_t wakeups_ = 0;
   std::vector<listening> listeners_;
-  std::vector<std::uint32_t> ready_;   // epoll's ready list: looked at again in the next turn
+  std::vector<std::uint32_t> ready_;  // epoll's ready list: looked at again in the next turn
   std::vector<std::uint32_t> batch_;
   std::vector<accepted> fresh_;
 };

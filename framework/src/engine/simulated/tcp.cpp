@@ -1,12 +1,11 @@
 // How one end of a connection behaves, as Linux's tcp_input.c and tcp_close() do it.
-#include <poll.h>
+#include "engine/simulated/network.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <iterator>
-
-#include "engine/simulated/network.hpp"
+#include <poll.h>
 
 namespace dwell {
 namespace {
@@ -54,7 +53,8 @@ bool is_synchronised(std::uint8_t state) noexcept {
 
 }  // namespace
 
-// ── what an application asks ────────────────────────────────────────────────────────────────────────
+// ── what an application asks
+// ────────────────────────────────────────────────────────────────────────
 
 std::size_t network::readable(const tcp_connection& c, side at) const noexcept {
   const auto& in = c[other(at)].out;
@@ -178,7 +178,8 @@ void network::reset(tcp_connection& c, side at) {
 
 void network::vanish(tcp_connection& c) { c.vanished = true; }
 
-// ── sending ─────────────────────────────────────────────────────────────────────────────────────────
+// ── sending
+// ─────────────────────────────────────────────────────────────────────────────────────────
 
 std::uint32_t network::receive_buffer(const tcp_connection& c, side at) const noexcept {
   if (at == side::client) return default_receive_buffer;
@@ -224,7 +225,8 @@ void network::queue_fin(tcp_connection& c, side from) {
   transmit(c, from, false);
 }
 
-/// Sends what the window allows. Corked: only whole segments, and the rest with the FIN or after 200 ms.
+/// Sends what the window allows. Corked: only whole segments, and the rest with the FIN or after
+/// 200 ms.
 void network::transmit(tcp_connection& c, side from, bool whole_segments) {
   tcp_end& end = c[from];
   while (end.state != TCP_CLOSE && (end.out || (end.fin_queued && !end.fin_sent))) {
@@ -280,7 +282,8 @@ void network::send_reset(tcp_connection& c, side from) {
   put_on_wire(c, from, std::move(last));
 }
 
-// ── receiving ───────────────────────────────────────────────────────────────────────────────────────
+// ── receiving
+// ───────────────────────────────────────────────────────────────────────────────────────
 
 void network::arrive(tcp_connection& c, side from) {
   {
@@ -314,7 +317,8 @@ void network::take(tcp_connection& c, side at, segment& what) {
   answer.acknowledges_fin = what.fin;
   tcp_flow& in = *c[other(at)].out;
   move_bytes(pool_, what.payload, in.unread, count);
-  in.advertised = answer.window = receive_buffer(c, at) - static_cast<std::uint32_t>(in.unread.size());
+  in.advertised = answer.window =
+      receive_buffer(c, at) - static_cast<std::uint32_t>(in.unread.size());
   if (what.fin) {
     end.fin_received = true;
     if (end.state == TCP_ESTABLISHED) enter(c, at, TCP_CLOSE_WAIT);
@@ -376,29 +380,32 @@ void network::enter(tcp_connection& c, side at, std::uint8_t state) {
   if (state == TCP_TIME_WAIT) end.time_wait = true;
 }
 
-/// States of orphans that end by themselves; nobody can tell when, so it is enough to do it when somebody asks.
+/// States of orphans that end by themselves; nobody can tell when, so it is enough to do it when
+/// somebody asks.
 void network::expire(tcp_connection& c, side at) {
   tcp_end& end = c[at];
   if (end.held) return;
   const std::uint32_t age = now32() - end.since;
   const auto& linger2 = listeners_[c.listener].options.socket.linger2;
-  const std::uint32_t orphan =
-      at == side::server && linger2 ? static_cast<std::uint32_t>(duration{*linger2}.count())
-                                    : orphan_fin_wait2_lasts;
+  const std::uint32_t orphan = at == side::server && linger2
+                                   ? static_cast<std::uint32_t>(duration{*linger2}.count())
+                                   : orphan_fin_wait2_lasts;
   if ((end.state == TCP_TIME_WAIT && age >= time_wait_lasts) ||
       (end.state == TCP_FIN_WAIT2 && age >= orphan)) {
     enter(c, at, TCP_CLOSE);
   }
 }
 
-// ── TCP_USER_TIMEOUT ────────────────────────────────────────────────────────────────────────────────
+// ── TCP_USER_TIMEOUT
+// ────────────────────────────────────────────────────────────────────────────────
 
 bool network::outstanding(const tcp_connection& c, side at) const noexcept {
   const std::uint8_t state = c[at].state;
   return state != TCP_CLOSE && state != TCP_TIME_WAIT && unacknowledged(c, at) > 0;
 }
 
-/// How long this end waits for an acknowledgement. The kernel notices at a retransmission, thus later.
+/// How long this end waits for an acknowledgement. The kernel notices at a retransmission, thus
+/// later.
 std::uint64_t network::patience(const tcp_connection& c, side at) const noexcept {
   const duration set = at == side::server ? listeners_[c.listener].options.user_timeout : off;
   if (set != off) return static_cast<std::uint64_t>(set.count() + set.count() / 10 + 1);

@@ -1,15 +1,14 @@
 #pragma once
 
-#include <netinet/tcp.h>
+#include "base/byte_queue.hpp"
+#include "engine/simulated/peer_state.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <netinet/tcp.h>
 #include <vector>
-
-#include "base/byte_queue.hpp"
-#include "engine/simulated/peer_state.hpp"
 
 namespace dwell {
 
@@ -47,33 +46,33 @@ struct tcp_end {
   std::uint32_t outstanding_since = 0;  // progress last made with what is not acknowledged
   std::int16_t error = 0;               // SO_ERROR
   std::uint8_t state = TCP_ESTABLISHED;
-  bool held : 1 = true;           // a descriptor is open
-  bool fin_queued : 1 = false;    // shutdown or close was called
-  bool fin_sent : 1 = false;      // and the FIN has left
+  bool held : 1 = true;         // a descriptor is open
+  bool fin_queued : 1 = false;  // shutdown or close was called
+  bool fin_sent : 1 = false;    // and the FIN has left
   bool fin_received : 1 = false;
   bool corked : 1 = false;        // TCP_CORK
   bool no_time_wait : 1 = false;  // TCP_LINGER2 = -1
   bool timer_runs : 1 = false;    // an event for outstanding_since is scheduled
   bool cork_timer_runs : 1 = false;
-  bool time_wait : 1 = false;     // was entered, and not ended by a reset
+  bool time_wait : 1 = false;  // was entered, and not ended by a reset
 };
 
 /// A connection of the simulated network, both ends. Small, because tests hold a million of them.
 struct tcp_connection {
   std::array<tcp_end, 2> ends;
-  peer_state peer;                 // what the client's application does
+  peer_state peer;  // what the client's application does
   std::uint32_t index = 0;
-  std::uint32_t accepted_at = 0;   // ms of the network's time
+  std::uint32_t accepted_at = 0;  // ms of the network's time
   std::uint32_t released_at = 0;
-  std::uint32_t heard_at = 0;      // the last segment from the client
-  std::uint32_t slot = 0;          // the server's names for it
+  std::uint32_t heard_at = 0;  // the last segment from the client
+  std::uint32_t slot = 0;      // the server's names for it
   std::uint32_t generation = 0;
   std::uint16_t listener = 0;
-  std::uint16_t host = 0;          // whose loop the server's end is on
+  std::uint16_t host = 0;  // whose loop the server's end is on
   bool accepted : 1 = false;
   bool released : 1 = false;
-  bool vanished : 1 = false;       // nothing gets through any more
-  bool noticed : 1 = false;        // on its engine's ready list
+  bool vanished : 1 = false;  // nothing gets through any more
+  bool noticed : 1 = false;   // on its engine's ready list
 
   tcp_end& operator[](side which) noexcept { return ends[static_cast<std::size_t>(which)]; }
   const tcp_end& operator[](side which) const noexcept {
