@@ -126,6 +126,7 @@ class loop final : public engine_events {
 
   // ── engine_events ──
   stream* find(std::uint32_t slot, std::uint32_t generation) noexcept override;
+  void prefetch(std::uint32_t slot) noexcept override;
   void for_each_stream(void (*call)(engine&, stream&)) override;
   void on_accept(const accepted& fresh) override;
   void on_accept_failed(int error) override;
@@ -182,6 +183,7 @@ class loop final : public engine_events {
   sent send_queued(slot& c) noexcept;
   void push_with(slot& c, bytes more);
   void cork_last_bytes(slot& c) noexcept;
+  void uncork(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
 
@@ -191,7 +193,10 @@ class loop final : public engine_events {
   void collect();
   std::optional<tick> at_phase_end(slot& c);
   void end_slow(slot& c, close_reason reason);
+  void end_stalled(slot& c);
   bool finish_lifetime(slot& c);
+  bool awaits_acknowledgement(const slot& c) const noexcept;
+  tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;

@@ -94,6 +94,8 @@ class engine_events {
   virtual void for_each_stream(void (*call)(engine&, stream&)) = 0;
   /// The stream an event was registered for, or null when it has gone.
   virtual stream* find(std::uint32_t slot, std::uint32_t generation) noexcept = 0;
+  /// An event for this slot comes next.
+  virtual void prefetch(std::uint32_t /*slot*/) noexcept {}
   /// Before anything else of a turn, the clock freshly stamped.
   virtual void on_turn_begin() = 0;
   /// Asked before each accept. All but `later` is taken back with unreserve() when no connection
@@ -165,8 +167,8 @@ class engine {
   /// One recv into the input buffer.
   virtual received receive(stream& from) noexcept = 0;
   virtual sent send(stream& to, std::span<const iovec> data) noexcept = 0;
-  /// Holds back a partial segment, so that the last bytes and our FIN share one.
-  virtual void cork(stream& what) noexcept = 0;
+  /// Holds back a partial segment, so that the last bytes and our FIN share one; or lets it go.
+  virtual void cork(stream& what, bool on) noexcept = 0;
   virtual void shutdown_send(stream& what) noexcept = 0;
   /// Bytes sent that the peer's kernel has not acknowledged (SIOCOUTQ); our FIN counts as one.
   virtual std::uint32_t unacknowledged(const stream& what) noexcept = 0;
