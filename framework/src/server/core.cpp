@@ -141,7 +141,7 @@ endpoint server_core::serve(service_options options, handler what) {
   const bool brief = made->options.mode == connection_mode::short_lived;
   made->exchanges = brief ? 1 : made->options.limits.exchanges;
   const bool tcp = !made->options.listen.is_unix();
-  made->corked = tcp && brief;
+  made->corked = tcp && brief && made->options.close.finished != close_method::peer_first;
   made->no_time_wait =
       tcp && hosts_.front()->io->can_avoid_time_wait() &&
       std::ranges::all_of(
@@ -159,10 +159,9 @@ endpoint server_core::serve(service_options options, handler what) {
 listener_options server_core::listener_for(const service& what) const {
   const service_options& options = what.options;
   const bool shared = options.socket.reuse_port && !options.listen.is_unix() && hosts_.size() > 1;
-  const duration patience = std::max(options.deadlines.write, options.deadlines.close);
   return {.where = options.listen,
           .socket = options.socket,
-          .user_timeout = options.socket.user_timeout.value_or(patience),
+          .user_timeout = user_timeout_of(options),
           .cork = what.corked,
           .no_time_wait = what.no_time_wait,
           .shared = shared};
@@ -269,6 +268,8 @@ bool server_core::post(connection_id id, unique_function<void(connection&)> fn) 
 
 void server_core::each(std::function<void(connection&)> visit, std::function<void()> done) {
   struct round {
+    round(std::function<void(connection&)> shows, std::function<void()> ends, std::size_t loops)
+        : visit{std::move(shows)}, done{std::move(ends)}, loops_left{loops} {}
     std::function<void(connection&)> visit;
     std::function<void()> done;
     std::atomic<std::size_t> loops_left;

@@ -24,8 +24,9 @@ struct socket_options {
   /// latency.
   bool nodelay = true;
   /// TCP_USER_TIMEOUT: how long sent data may stay unacknowledged before the kernel gives up.
-  /// nullopt: the larger of deadlines.write and deadlines.close, so that the kernel never outlives
-  /// our own patience. It also kills a living peer with a closed window (RFC 5482).
+  /// nullopt: a quarter more than the larger of deadlines.write and deadlines.close, so that a
+  /// deadline comes first, and the kernel's patience bounds only what has no descriptor any more.
+  /// It also kills a living peer with a closed window (RFC 5482).
   std::optional<duration> user_timeout;
   /// nullopt: off; deadlines.idle already ends a silent connection. Use it where `idle` is off.
   std::optional<keepalive_options> keepalive;

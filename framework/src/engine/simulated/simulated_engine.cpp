@@ -178,19 +178,21 @@ void simulated_engine::close_listeners() {
 
 /// In two phases, as on the kernel: accept a batch, then serve each.
 void simulated_engine::accept_from(const listening& where) {
+  if (!accepting_ || !network_->has_queued(where.number)) return;
   const listening from = where;
   fresh_.clear();
   for (int i = 0; i < accept_budget && accepting_ && network_->has_queued(from.number); ++i) {
-    if (!events().reserve()) break;
+    const admission terms = events().reserve(true);
+    if (terms == admission::later) break;
     ++wakeups_;
     if (network_->random().chance(network_->faults.accept_failures)) {
-      events().unreserve();
+      events().unreserve(terms);
       events().on_accept_failed(network_->faults.accept_error);
       break;
     }
     const std::uint32_t index = network_->accept(from.number)->index;
-    fresh_.push_back(
-        {first_descriptor + static_cast<int>(index), from.service, network::address_of(index)});
+    fresh_.push_back({first_descriptor + static_cast<int>(index), from.service,
+                      network::address_of(index), terms});
   }
   for (const accepted& each : fresh_) events().on_accept(each);
 }
@@ -224,9 +226,9 @@ sent simulated_engine::send(stream& to, std::span<const iovec> data) noexcept {
   return {0, count == -EAGAIN ? 0 : static_cast<int>(-count)};
 }
 
-void simulated_engine::cork(stream& what) noexcept {
-  what.corked = true;
-  of(what)[side::server].corked = true;
+void simulated_engine::cork(stream& what, bool on) noexcept {
+  what.corked = on;
+  network_->cork(of(what), side::server, on);
 }
 
 void simulated_engine::shutdown_send(stream& what) noexcept {
@@ -250,7 +252,7 @@ void simulated_engine::release(stream& what, dwell::release how) noexcept {
   tcp_connection& c = of(what);
   c.released = true;
   c.released_at = static_cast<std::uint32_t>(network_->now());
-  if (how == dwell::release::fin_without_time_wait) c[side::server].no_time_wait = true;
+  c[side::server].no_time_wait = how == dwell::release::fin_without_time_wait;
   if (how == dwell::release::reset) {
     network_->reset(c, side::server);
   } else {
