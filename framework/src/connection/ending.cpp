@@ -113,6 +113,8 @@ void loop::advance(slot& c) {
       step(c, how_flushed(c));
     } else if (c.half_close_asked && !c.fin_sent && !c.decided) {
       step(c, lifecycle_event::half_close);
+    } else if (c.sent_bytes != 0 && !c.decided) {
+      uncork(c);
     }
     if (c.flush_awaited && !c.decided) {
       c.flush_awaited = false;
@@ -142,10 +144,13 @@ void loop::step(slot& c, lifecycle_event what) {
     case lifecycle_action::none:
     case lifecycle_action::flush: return;
     case lifecycle_action::tell_handler: return tell_end_of_input(c);
-    case lifecycle_action::send_fin:
+    case lifecycle_action::send_fin: {
       c.fin_sent = true;
       io_->shutdown_send(c.io);
+      const auto facts = io_->facts(c.io);
+      c.open_after_fin = facts && (facts->state == TCP_FIN_WAIT1 || facts->state == TCP_FIN_WAIT2);
       return;
+    }
     case lifecycle_action::poll_unacknowledged:
       c.poll_backoff = 0;
       c.nearer_deadline = true;
@@ -162,7 +167,10 @@ void loop::step(slot& c, lifecycle_event what) {
 /// Everything is in the kernel: which form of the close may follow.
 lifecycle_event loop::how_flushed(slot& c) {
   if (c.state == lifecycle_state::flushing_to_peer_closed) return lifecycle_event::flushed_direct;
-  if (c.done == close_method::peer_first) return lifecycle_event::flushed_announced;
+  if (c.done == close_method::peer_first) {
+    uncork(c);
+    return lifecycle_event::flushed_announced;
+  }
   if (c.linger || c.more_input || !c.kept.empty()) return lifecycle_event::flushed_lingering;
   if (c.looked_in != turn_ && look(c)) {
     if (c.input_ended) return lifecycle_event::flushed_direct;
@@ -327,15 +335,19 @@ void loop::place_time_wait(slot& c, dwell::release how, close_record& record) {
     const bool without = how == dwell::release::fin_without_time_wait;
     return place(who, without ? time_wait::nowhere : time_wait::here, certainty::expected);
   }
-  // Both FINs were seen from here, so the socket's state can tell: CLOSED means that the kernel has
-  // moved the connection to TIME_WAIT, CLOSING that the FINs crossed.
+  // Both FINs were seen from here, so the socket's state can tell: CLOSING means that they crossed,
+  // LAST_ACK that the peer's was there before ours left, CLOSED that all is acknowledged. The last
+  // follows either of the first two within a round trip: it tells only if input was still open
+  // after our FIN.
   const auto facts = io_->facts(c.io);
   if (!facts) return place(who, time_wait::here, certainty::expected);
   record.rtt = facts->rtt;
   if (facts->state == TCP_CLOSING) return place(who, time_wait::both, certainty::expected);
-  place(who, time_wait::here,
-        facts->state == TCP_CLOSE || facts->state == TCP_TIME_WAIT ? certainty::observed
-                                                                   : certainty::expected);
+  if (facts->state == TCP_LAST_ACK) {
+    return place(first_closer::peer, time_wait::there, certainty::observed);
+  }
+  const bool done = facts->state == TCP_CLOSE || facts->state == TCP_TIME_WAIT;
+  place(who, time_wait::here, done && c.open_after_fin ? certainty::observed : certainty::expected);
 }
 
 void loop::report(slot& c, const close_record& record) {
@@ -346,10 +358,10 @@ void loop::report(slot& c, const close_record& record) {
 
   bool frames_ended = true;
   enter(c);
-  guarded(c, [&] {
-    if (c.opened) frames_ended = c.handler().on_close(c, c.session, record);
-    if (c.options().on_close) c.options().on_close(c, record);
-  });
+  if (c.opened) {
+    guarded(c, [&] { frames_ended = c.handler().on_close(c, c.session, record); });
+  }
+  if (c.options().on_close) guarded(c, [&] { c.options().on_close(c, record); });
   active_ = gatherer_ = nullptr;
   leave(c);
   owner_->log_close(c, record);

@@ -32,13 +32,16 @@ void loop::on_received(stream& from, const received& input) {
 void loop::deliver(slot& c, bytes data) {
   enter(c);
   const bool ok = guarded(c, [&] {
+    std::size_t taken = 0;
     if (c.kept.empty()) {
-      const std::size_t taken = c.handler().on_data(c, c.session, data);
+      taken = c.handler().on_data(c, c.session, data);
       if (taken < data.size() && !c.decided) c.kept.append(*pool_, data.subview(taken));
     } else {
       if (!data.empty()) c.kept.append(*pool_, data);
-      c.kept.consume(c.handler().on_data(c, c.session, bytes{c.kept.view()}));
+      taken = c.handler().on_data(c, c.session, bytes{c.kept.view()});
+      c.kept.consume(taken);
     }
+    if (taken > 0 && !c.delimits) c.clock.next_message(io_->now_tick());
   });
   if (ok && c.kept.size() > c.options().limits.message) close(c, close_reason::protocol_error);
   io_->spoil(data);

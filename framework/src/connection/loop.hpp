@@ -126,12 +126,13 @@ class loop final : public engine_events {
 
   // ── engine_events ──
   stream* find(std::uint32_t slot, std::uint32_t generation) noexcept override;
+  void prefetch(std::uint32_t slot) noexcept override;
   void for_each_stream(void (*call)(engine&, stream&)) override;
   void on_accept(const accepted& fresh) override;
   void on_accept_failed(int error) override;
   void on_turn_begin() override;
-  bool reserve() override;
-  void unreserve() override;
+  admission reserve(bool certain) override;
+  void unreserve(admission unused) override;
   void on_received(stream& from, const received& input) override;
   void on_writable(stream& to) override;
   void on_hangup(stream& from) override;
@@ -182,6 +183,7 @@ class loop final : public engine_events {
   sent send_queued(slot& c) noexcept;
   void push_with(slot& c, bytes more);
   void cork_last_bytes(slot& c) noexcept;
+  void uncork(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
 
@@ -224,6 +226,7 @@ class loop final : public engine_events {
   // admission.cpp
   slot* take_in(const accepted& fresh);
   void open(slot& c);
+  bool take_place(admission terms);
   bool make_room();
   slot* longest_idle() noexcept;
   void sweep();
@@ -255,8 +258,7 @@ class loop final : public engine_events {
   bool accept_paused_ = false;
   bool draining_ = false;
   bool more_to_reap_ = false;
-  std::uint32_t granted_ = 0;    // reservations whose connection is still to come
-  std::uint32_t to_refuse_ = 0;  // the same, over the limit
+  bool will_evict_ = false;
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;

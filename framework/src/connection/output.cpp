@@ -63,7 +63,13 @@ void loop::push_with(slot& c, bytes more) {
 /// So that the last bytes and our FIN leave in one segment: sent apart, a client that knows the
 /// length closes first, and where TIME_WAIT goes is a race.
 void loop::cork_last_bytes(slot& c) noexcept {
-  if (c.io.is_tcp && !c.io.corked && c.done != close_method::abort) io_->cork(c.io);
+  const bool fin_follows = c.done != close_method::abort && c.done != close_method::peer_first;
+  if (c.io.is_tcp && !c.io.corked && fin_follows) io_->cork(c.io, true);
+}
+
+/// No FIN follows what was sent: the kernel would keep its tail for 200 ms.
+void loop::uncork(slot& c) noexcept {
+  if (c.io.corked) io_->cork(c.io, false);
 }
 
 void loop::took(slot& c, std::size_t count) noexcept {

@@ -16,7 +16,7 @@ std::optional<tick> sooner(std::optional<tick> a, tick b) noexcept {
 phase loop::phase_of(const slot& c) const noexcept {
   if (queued(c) > 0) return phase::write;
   if (c.decided) return phase::close;
-  if (c.owed > 0 || c.answering) return phase::handle;
+  if (c.owed > 0 || c.answering || c.paused) return phase::handle;
   if (c.message_open || (!c.delimits && !c.kept.empty())) return phase::read;
   return phase::idle;
 }

@@ -81,6 +81,7 @@ struct slot final : connection {
   bool paused : 1 = false;
   bool input_ended : 1 = false;  // the peer's FIN was read
   bool fin_sent : 1 = false;
+  bool open_after_fin : 1 = false;  // when ours left, the peer's had not come
   bool half_close_asked : 1 = false;
   bool peer_gone : 1 = false;   // HUP while nobody read: the kernel's set no longer has it
   bool above_high : 1 = false;  // output above the high watermark: no more input

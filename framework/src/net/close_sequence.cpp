@@ -7,14 +7,19 @@
 
 namespace dwell {
 
-void set_cork(int descriptor) noexcept {
-  const int on = 1;
-  ::setsockopt(descriptor, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+void set_cork(int descriptor, bool on) noexcept {
+  const int value = on ? 1 : 0;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 }
 
 bool set_no_time_wait(int descriptor) noexcept {
   const int never = -1;
   return ::setsockopt(descriptor, IPPROTO_TCP, TCP_LINGER2, &never, sizeof never) == 0;
+}
+
+void allow_time_wait(int descriptor) noexcept {
+  const int system_wide = 0;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_LINGER2, &system_wide, sizeof system_wide);
 }
 
 bool no_time_wait_works() noexcept {

@@ -141,7 +141,7 @@ endpoint server_core::serve(service_options options, handler what) {
   const bool brief = made->options.mode == connection_mode::short_lived;
   made->exchanges = brief ? 1 : made->options.limits.exchanges;
   const bool tcp = !made->options.listen.is_unix();
-  made->corked = tcp && brief;
+  made->corked = tcp && brief && made->options.close.finished != close_method::peer_first;
   made->no_time_wait =
       tcp && hosts_.front()->io->can_avoid_time_wait() &&
       std::ranges::all_of(
@@ -244,6 +244,8 @@ void server_core::join_threads() {
 }
 
 void server_core::run_off_loop(offload_job& job) {
+  // In simulation nothing runs beside the loop: the work is done, in no time, before the next turn.
+  if (hosts_.front()->epoll == nullptr) return job.run_and_resume();
   std::call_once(workers_started_, [this] {
     const no_signals scope;
     workers_ = std::make_unique<asio::thread_pool>(static_cast<std::size_t>(options_.workers));
@@ -268,6 +270,8 @@ bool server_core::post(connection_id id, unique_function<void(connection&)> fn) 
 
 void server_core::each(std::function<void(connection&)> visit, std::function<void()> done) {
   struct round {
+    round(std::function<void(connection&)> shows, std::function<void()> ends, std::size_t loops)
+        : visit{std::move(shows)}, done{std::move(ends)}, loops_left{loops} {}
     std::function<void(connection&)> visit;
     std::function<void()> done;
     std::atomic<std::size_t> loops_left;

@@ -42,7 +42,7 @@ class epoll_engine final : public engine {
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
   sent send(stream& to, std::span<const iovec> data) noexcept override;
-  void cork(stream& what) noexcept override;
+  void cork(stream& what, bool on) noexcept override;
   void shutdown_send(stream& what) noexcept override;
   std::uint32_t unacknowledged(const stream& what) noexcept override;
   std::optional<tcp_facts> facts(const stream& what) noexcept override;
@@ -71,9 +71,9 @@ class epoll_engine final : public engine {
   poller poller_;
   asio::posix::stream_descriptor watched_;
   asio::steady_timer timer_;
-  handler_memory wait_memory_;
-  handler_memory timer_memory_;
-  handler_memory wake_memory_;
+  std::shared_ptr<handler_memory> wait_memory_ = std::make_shared<handler_memory>();
+  std::shared_ptr<handler_memory> timer_memory_ = std::make_shared<handler_memory>();
+  std::shared_ptr<handler_memory> wake_memory_ = std::make_shared<handler_memory>();
   std::vector<listener> listeners_;
   std::uint64_t armed_for_ = 0;  // 0: the timer is not armed
   std::uint64_t turn_began_ = 0;

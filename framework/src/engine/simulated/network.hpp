@@ -102,6 +102,8 @@ class network {
   /// sendmsg(2): bytes; negative: -errno.
   std::ptrdiff_t send(tcp_connection& c, side at, std::span<const iovec> data);
   void shutdown_send(tcp_connection& c, side at);
+  /// TCP_CORK; off sends what was held back.
+  void cork(tcp_connection& c, side at, bool on);
   void close(tcp_connection& c, side at);
   /// SO_LINGER of 0, then close.
   void reset(tcp_connection& c, side at);

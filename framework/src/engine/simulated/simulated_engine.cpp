@@ -9,7 +9,7 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t batch_size = 128;
-constexpr int accept_budget = 64;
+constexpr std::size_t accept_budget = 64;
 constexpr int first_descriptor = 3;
 constexpr std::uint64_t worth_a_stall = 100;
 
@@ -181,20 +181,22 @@ void simulated_engine::accept_from(const listening& where) {
   if (!accepting_ || !network_->has_queued(where.number)) return;
   const listening from = where;
   fresh_.clear();
-  for (int i = 0; i < accept_budget && accepting_ && events().reserve(); ++i) {
+  while (fresh_.size() < accept_budget && accepting_) {
+    const admission terms = events().reserve(fresh_.empty());
+    if (terms == admission::later) break;
     if (!network_->has_queued(from.number)) {  // EAGAIN
-      events().unreserve();
+      events().unreserve(terms);
       break;
     }
     ++wakeups_;
     if (network_->random().chance(network_->faults.accept_failures)) {
-      events().unreserve();
+      events().unreserve(terms);
       events().on_accept_failed(network_->faults.accept_error);
       break;
     }
     const std::uint32_t index = network_->accept(from.number)->index;
-    fresh_.push_back(
-        {first_descriptor + static_cast<int>(index), from.service, network::address_of(index)});
+    fresh_.push_back({first_descriptor + static_cast<int>(index), from.service,
+                      network::address_of(index), terms});
   }
   for (const accepted& each : fresh_) events().on_accept(each);
 }
@@ -228,9 +230,9 @@ sent simulated_engine::send(stream& to, std::span<const iovec> data) noexcept {
   return {0, count == -EAGAIN ? 0 : static_cast<int>(-count)};
 }
 
-void simulated_engine::cork(stream& what) noexcept {
-  what.corked = true;
-  of(what)[side::server].corked = true;
+void simulated_engine::cork(stream& what, bool on) noexcept {
+  what.corked = on;
+  network_->cork(of(what), side::server, on);
 }
 
 void simulated_engine::shutdown_send(stream& what) noexcept {
@@ -254,7 +256,7 @@ void simulated_engine::release(stream& what, dwell::release how) noexcept {
   tcp_connection& c = of(what);
   c.released = true;
   c.released_at = static_cast<std::uint32_t>(network_->now());
-  if (how == dwell::release::fin_without_time_wait) c[side::server].no_time_wait = true;
+  c[side::server].no_time_wait = how == dwell::release::fin_without_time_wait;
   if (how == dwell::release::reset) {
     network_->reset(c, side::server);
   } else {

@@ -143,6 +143,11 @@ void network::shutdown_send(tcp_connection& c, side at) {
   if (queue_fin(c, at)) notify(c, at);  // both sides shut: HUP
 }
 
+void network::cork(tcp_connection& c, side at, bool on) {
+  c[at].corked = on;
+  if (!on) transmit(c, at, false);
+}
+
 void network::close(tcp_connection& c, side at) {
   tcp_end& end = c[at];
   if (!end.held) return;

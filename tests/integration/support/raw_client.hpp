@@ -1,0 +1,66 @@
+#pragma once
+
+#include <dwell/net/endpoint.hpp>
+
+#include "support/eventually.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace dwell {
+
+struct client_options {
+  int receive_buffer = 0;  ///< SO_RCVBUF in bytes, set before connecting; 0: the kernel's
+  std::string from{};      ///< local address; empty: the kernel's choice
+};
+
+/// A peer that does exactly what it is told: TCP or Unix, over plain system calls. Nothing waits
+/// longer than `patience`; what fails throws std::system_error, and what takes too long
+/// std::runtime_error.
+class raw_client {
+ public:
+  /// What receive_to_end() saw last. `error` 0 is a FIN.
+  struct ending {
+    std::string data;
+    int error = 0;
+  };
+
+  /// Connects. An empty address in `to` is IPv4 loopback.
+  explicit raw_client(const endpoint& to, const client_options& how = {});
+  raw_client(raw_client&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
+  raw_client& operator=(raw_client&& other) noexcept;
+  ~raw_client() { close(); }
+
+  /// All of it.
+  void send(std::string_view data);
+  /// What fits now; an errno value when it failed.
+  std::pair<std::size_t, int> try_send(std::string_view data) noexcept;
+
+  /// Exactly `count` bytes.
+  std::string receive(std::size_t count);
+  /// At least one byte; empty at the peer's FIN.
+  std::string receive_some(std::size_t at_most = 65'536);
+  ending receive_to_end();
+  /// True when nothing, and no end either, comes in that time.
+  bool hears_nothing_for(std::chrono::milliseconds how_long);
+  /// True when bytes, FIN or RST are there to be seen.
+  bool hears_something(std::chrono::milliseconds within = patience);
+
+  void shutdown_send();
+  /// RST.
+  void reset() noexcept;
+  void close() noexcept;
+
+  int descriptor() const noexcept { return descriptor_; }
+  std::uint16_t local_port() const;
+
+ private:
+  void wait_for(short events, const char* what);
+  int descriptor_;
+};
+
+}  // namespace dwell

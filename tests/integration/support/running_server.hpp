@@ -1,0 +1,45 @@
+#pragma once
+
+#include <dwell/dwell.hpp>
+
+#include "support/close_log.hpp"
+#include "support/raw_client.hpp"
+
+#include <memory>
+
+namespace spdlog {
+class logger;
+}
+
+namespace dwell {
+
+/// Says nothing.
+std::shared_ptr<spdlog::logger> quiet_logger();
+
+/// `options`, quiet unless it has a logger.
+server_options quietly(server_options options = {});
+
+/// 127.0.0.1 and a port of the kernel's choice, unless `options` says where.
+service_options on_loopback(service_options options = {});
+
+/// A server that runs on threads of its own until the end of the scope, with its close records.
+class running_server {
+ public:
+  running_server(service_options service, handler what, server_options options = {});
+
+  dwell::server& operator*() noexcept { return server_; }
+  dwell::server* operator->() noexcept { return &server_; }
+  const endpoint& where() const noexcept { return where_; }
+  raw_client connect(const client_options& how = {}) const { return raw_client{where_, how}; }
+  const close_log& records() const noexcept { return records_; }
+  bool wait_for_live(std::uint64_t count) const {
+    return eventually([&] { return server_.counts().live == count; });
+  }
+
+ private:
+  close_log records_;
+  dwell::server server_;
+  endpoint where_;
+};
+
+}  // namespace dwell
