@@ -99,7 +99,7 @@ TEST(pause, leaves_bytes_with_the_peer_until_resume) {
     simulation sim{{.seed = seed}};
     std::string heard;
     dwell::connection_id id;
-    auto& server = sim.serve({.deadlines = {.idle = 1h}},
+    auto& server = sim.serve({.deadlines = {.handle = 1h}},
                              dwell::callbacks<>{
                                  .on_open =
                                      [&](connection& peer, no_session&) {
@@ -122,7 +122,7 @@ TEST(pause, leaves_bytes_with_the_peer_until_resume) {
       server.post(id, [](connection& c) { c.resume(); });
       sim.advance(1s);
     }
-    EXPECT_EQ(heard, sent);
+    EXPECT_TRUE(heard == sent);
   });
 }
 
@@ -267,7 +267,7 @@ TEST(paused_input, a_peer_that_has_gone_is_noticed_when_somebody_reads_again) {
     simulation sim{{.seed = seed}};
     std::vector<std::string> seen;
     dwell::connection_id id;
-    auto& server = sim.serve({.deadlines = {.idle = 1h}},
+    auto& server = sim.serve({.deadlines = {.handle = 1h}},
                              dwell::callbacks<>{
                                  .on_open =
                                      [&](connection& peer, no_session&) {
