@@ -3,6 +3,8 @@
 #include <dwell/dwell.hpp>
 #include <dwell/testing/peer.hpp>
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -12,10 +14,8 @@
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
-
-/// One suite for both engines. `Engine` makes the network and says how long things take on it: `long_time` is a
-/// deadline worth waiting for, `late` is by how much it may be missed.
+/// One suite for both engines. `Engine` makes the network and says how long things take on it:
+/// `long_time` is a deadline worth waiting for, `late` is by how much it may be missed.
 template <class Engine>
 class both_engines : public ::testing::Test {
  protected:
@@ -73,10 +73,10 @@ TYPED_TEST_P(both_engines, bounds_reading_and_handling) {
         self.answer = peer.owe();
         return data.size();
       }};
-  auto& server = this->net.serve(
-      {.deadlines = {.idle = 10 * this->long_time, .read = this->long_time,
-                     .handle = this->long_time}},
-      calls);
+  auto& server = this->net.serve({.deadlines = {.idle = 10 * this->long_time,
+                                                .read = this->long_time,
+                                                .handle = this->long_time}},
+                                 calls);
   auto half = this->net.connect(server), whole = this->net.connect(server);
   half.send("half");
   whole.send("whole\n");
@@ -242,8 +242,8 @@ TYPED_TEST_P(both_engines, ends_who_stops_reading) {
 }
 
 TYPED_TEST_P(both_engines, refuses_over_the_limit_and_lets_in_again) {
-  auto& server = this->net.serve({}, this->echo,
-                                 {.connections = 2, .full = dwell::when_full::refuse});
+  auto& server =
+      this->net.serve({}, this->echo, {.connections = 2, .full = dwell::when_full::refuse});
   auto first = this->net.connect(server), second = this->net.connect(server);
   first.send("1");
   second.send("2");
@@ -269,8 +269,7 @@ TYPED_TEST_P(both_engines, drains) {
   auto& server = this->net.serve({}, slow_echo);
   auto idle = this->net.connect(server), busy = this->net.connect(server);
   busy.send("ping");
-  ASSERT_TRUE(
-      this->net.run_until([&] { return server.counts().received == 4; }, this->patience));
+  ASSERT_TRUE(this->net.run_until([&] { return server.counts().received == 4; }, this->patience));
   server.drain();
   ASSERT_TRUE(this->has_ended(idle));
   ASSERT_TRUE(this->has_ended(busy));
@@ -323,8 +322,8 @@ TYPED_TEST_P(both_engines, hosts_several_services) {
   auto& server = this->net.serve({}, greeting("one"));
   const dwell::endpoint second = this->net.serve(server, {}, greeting("two"));
   auto one = this->net.connect(server), two = this->net.connect(second);
-  EXPECT_TRUE(this->net.run_until([&] { return one.received() == "one" && two.received() == "two"; },
-                                  this->patience));
+  EXPECT_TRUE(this->net.run_until(
+      [&] { return one.received() == "one" && two.received() == "two"; }, this->patience));
 }
 
 TYPED_TEST_P(both_engines, refused_where_nobody_listens) {
@@ -340,6 +339,6 @@ REGISTER_TYPED_TEST_SUITE_P(both_engines, echoes_and_reaps_the_quiet, bounds_rea
                             closes_passively_after_the_peer, tells_a_reset_from_an_end,
                             answers_whole_after_a_half_close, lingers_for_a_peer_that_still_sends,
                             keeps_a_slow_reader_and_every_byte, ends_who_stops_reading,
-                            refuses_over_the_limit_and_lets_in_again, drains,
-                            posts_to_a_connection, ends_only_the_connection_whose_handler_throws,
-                            hosts_several_services, refused_where_nobody_listens);
+                            refuses_over_the_limit_and_lets_in_again, drains, posts_to_a_connection,
+                            ends_only_the_connection_whose_handler_throws, hosts_several_services,
+                            refused_where_nobody_listens);

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-/// `count` connections come over ten virtual minutes, some of them say something once, and each has to go in the
-/// very millisecond in which it has been quiet for so long.
+/// `count` connections come over ten virtual minutes, some of them say something once, and each has
+/// to go in the very millisecond in which it has been quiet for so long.
 inline void reap_a_crowd(std::uint64_t seed, std::uint32_t count, dwell::duration idle) {
   constexpr std::uint32_t span = 600'000;  // ms
   simulation sim{{.seed = seed}};
@@ -13,7 +13,7 @@ inline void reap_a_crowd(std::uint64_t seed, std::uint32_t count, dwell::duratio
 
   std::vector<peer> peers;
   peers.reserve(count);
-  std::vector<std::uint16_t> spoke(count, 0);  // ms after it came, 0: never
+  std::vector<std::uint16_t> spoke(count, 0);                     // ms after it came, 0: never
   std::vector<std::vector<std::uint32_t>> speaks(span + 60'000);  // who, by moment
   std::uint32_t speaker = 0;
   for (std::uint32_t now = 0; now < span; ++now) {

@@ -1,3 +1,5 @@
+#include <dwell/testing/loopback.hpp>
+
 #include "engine/epoll/clock.hpp"
 #include "testing/peer_host.hpp"
 #include "testing/quiet_logger.hpp"
@@ -6,7 +8,6 @@
 #include <algorithm>
 #include <charconv>
 #include <deque>
-#include <dwell/testing/loopback.hpp>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -162,9 +163,9 @@ class loopback::world final : public peer_host {
 
   std::uint64_t started_at = read_clock();
   std::deque<client> clients;
-  mutable std::mutex mutex;  // servers' threads write closings
+  mutable std::mutex mutex;                        // servers' threads write closings
   std::multimap<std::uint16_t, closing> closings;  // by the client's port, each port's in order
-  std::vector<running> servers;  // their threads use what is above
+  std::vector<running> servers;                    // their threads use what is above
 
  private:
   const closing* find_closing(std::uint32_t which) const {

@@ -11,7 +11,8 @@ namespace dwell::testing {
 /// A client on a non-blocking socket: what simulated_peer is on the simulated network.
 class socket_client {
  public:
-  /// Connects to 127.0.0.1; a refusal is an error like any other. Throws std::system_error when there is no socket.
+  /// Connects to 127.0.0.1; a refusal is an error like any other. Throws std::system_error when
+  /// there is no socket.
   explicit socket_client(std::uint16_t port);
   ~socket_client();
   socket_client(const socket_client&) = delete;

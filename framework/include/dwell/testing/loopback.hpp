@@ -11,12 +11,14 @@
 
 namespace dwell::testing {
 
-/// The interface of simulation over real sockets on 127.0.0.1, with real servers on threads of their own: for what a
-/// model of the kernel cannot show. Time is real, so keep deadlines short and compare with a margin. peer::time_wait()
-/// asks the kernel (/proc/net/tcp), and peer::vanish() throws.
+/// The interface of simulation over real sockets on 127.0.0.1, with real servers on threads of
+/// their own: for what a model of the kernel cannot show. Time is real, so keep deadlines short and
+/// compare with a margin. peer::time_wait() asks the kernel (/proc/net/tcp), and peer::vanish()
+/// throws.
 ///
-/// Servers start at the first connect() or advance(); clients act only while one of these, advance() or run_until()
-/// runs. Owns servers and clients. For one thread; handlers and service_options::on_close run on the servers' threads.
+/// Servers start at the first connect() or advance(); clients act only while one of these,
+/// advance() or run_until() runs. Owns servers and clients. For one thread; handlers and
+/// service_options::on_close run on the servers' threads.
 class loopback {
  public:
   loopback();
@@ -24,8 +26,8 @@ class loopback {
   loopback(const loopback&) = delete;
   loopback& operator=(const loopback&) = delete;
 
-  /// A server that listens on 127.0.0.1 unless it says otherwise. Throws as server's constructor and serve() do.
-  /// Without a logger it logs nothing.
+  /// A server that listens on 127.0.0.1 unless it says otherwise. Throws as server's constructor
+  /// and serve() do. Without a logger it logs nothing.
   server& serve(service_options service, handler what, server_options process = {});
   /// One more service on it, before it starts.
   endpoint serve(server& on, service_options service, handler what);
