@@ -123,7 +123,9 @@ void loop::advance(slot& c) {
   }
   if (c.is_released()) return;
   update_watch(c);
-  if (!c.is_released()) update_deadline(c);
+  if (c.is_released()) return;
+  update_deadline(c);
+  if (draining_ && is_idle(c)) mark(c, pending_work::leave);
 }
 
 void loop::update_watch(slot& c) {
