@@ -240,7 +240,7 @@ TEST(half_close, the_whole_answer_follows_the_peers_fin) {
     peer.send("request");
     peer.shutdown_send();
     sim.advance(1min);
-    EXPECT_EQ(peer.received(), "request" + body);
+    EXPECT_TRUE(peer.received() == "request" + body);
     EXPECT_TRUE(peer.got_end());
     EXPECT_EQ(peer.record().first, first_closer::peer);
     EXPECT_EQ(peer.time_wait(), time_wait::there);
@@ -344,7 +344,7 @@ TEST(lingering, delivers_all_to_a_peer_that_goes_on_sending) {
       peer.send("5more");
       sim.advance(1min);
       EXPECT_EQ(peer.received().size(), body.size());
-      EXPECT_EQ(peer.received(), body);
+      EXPECT_TRUE(peer.received() == body);
       EXPECT_EQ(peer.record().unread, 5);
       EXPECT_EQ(to_string(peer.record().time_wait), to_string(peer.time_wait()));
     }

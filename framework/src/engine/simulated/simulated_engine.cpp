@@ -9,7 +9,7 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t batch_size = 128;
-constexpr int accept_budget = 64;
+constexpr std::size_t accept_budget = 64;
 constexpr int first_descriptor = 3;
 constexpr std::uint64_t worth_a_stall = 100;
 
@@ -189,9 +189,13 @@ bool simulated_engine::accept_from(const listening& where) {
   if (!accepting_ || !network_->has_queued(where.number)) return false;
   const listening from = where;
   fresh_.clear();
-  for (int i = 0; i < accept_budget && accepting_ && network_->has_queued(from.number); ++i) {
-    const admission terms = events().reserve(true);
+  while (fresh_.size() < accept_budget && accepting_) {
+    const admission terms = events().reserve(fresh_.empty());
     if (terms == admission::later) break;
+    if (!network_->has_queued(from.number)) {  // EAGAIN
+      events().unreserve(terms);
+      break;
+    }
     ++wakeups_;
     if (network_->random().chance(network_->faults.accept_failures)) {
       events().unreserve(terms);
