@@ -227,7 +227,7 @@ void loop::reap(slot& c, close_reason reason) {
     return;
   }
   decide(c, reason, {});
-  if (c.state != lifecycle_state::open || c.done == close_method::abort ||
+  if (c.state != lifecycle_state::open || c.paused || c.done == close_method::abort ||
       c.done == close_method::peer_first) {
     return advance(c);
   }

@@ -78,9 +78,10 @@ void loop::tell_end_of_input(slot& c) {
   });
 }
 
-/// Looks at the queue before a deadline is believed. True when bytes, or the end, had come.
+/// Looks at the queue before a deadline is believed. True when bytes, or the end, had come. What a
+/// handler does not want to see yet is left there.
 bool loop::look(slot& c) {
-  if (c.input_ended) return false;
+  if (!may_read(c)) return false;
   const received input = io_->receive(c.io);
   if (input.what == received::outcome::would_block) return false;
   on_received(c.io, input);
