@@ -1,16 +1,14 @@
 #include "load.hpp"
 
-#include "cpu.hpp"
 #include "failures.hpp"
 #include "interrupt.hpp"
-#include "latency.hpp"
 #include "progress.hpp"
-#include "report.hpp"
+#include "tally.hpp"
 #include "target.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -65,6 +63,7 @@ class load {
     turn_until(by_count ? INT64_MAX : measured_from_ + options_.duration);
     nlohmann::ordered_json result = end_measuring();
     finish_what_began();
+    if (!options_.one_exchange && !options_.client_closes) result["left_open"] = wait_for_server();
     return result;
   }
 
@@ -84,7 +83,7 @@ class load {
       turn(now() + 10 * millisecond);
     }
     if (ready_.empty() && !interrupted())
-      throw std::runtime_error("no connection could be opened: " + first_failure());
+      throw std::runtime_error("no connection could be opened: " + tally_.first_failure());
   }
 
   void turn_until(nanoseconds end) {
@@ -103,6 +102,16 @@ class load {
   void finish_what_began() {
     const nanoseconds deadline = now() + second;
     while (in_flight_ > 0 && now() < deadline && !interrupted()) turn(deadline);
+  }
+
+  // Returns how many connections the server has not closed in five minutes.
+  std::size_t wait_for_server() {
+    const nanoseconds deadline = now() + 300 * second;
+    const auto open = [this] {
+      return std::count_if(slots_.begin(), slots_.end(), [](const slot& s) { return s.fd >= 0; });
+    };
+    while (open() > 0 && now() < deadline && !interrupted()) turn(now() + 50 * millisecond);
+    return static_cast<std::size_t>(open());
   }
 
   void turn(nanoseconds until) {
@@ -135,7 +144,7 @@ class load {
       if (options_.rate > 0) {
         intended = due_at(begun_);
         if (intended > at) return;
-        if (at - intended > late_after) ++late_;
+        if (at - intended > late_after) ++tally_.late;
       }
       slot& s = slots_[ready_.front()];
       ready_.pop_front();
@@ -154,7 +163,8 @@ class load {
       s.now = slot::state::busy;
       return send_request(s);
     }
-    const int fd = start_connecting(targets_[next_target_++ % targets_.size()]);
+    const int fd =
+        start_connecting(targets_[next_target_++ % targets_.size()], options_.ack_with_data);
     if (fd < 0) return fail(s, failure_of(-fd));
     s.fd = fd;
     s.now = slot::state::connecting;
@@ -210,7 +220,7 @@ class load {
       const ssize_t n = ::recv(s.fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
       if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
       if (n <= 0) return on_end(s, n == 0 ? 0 : errno);
-      bytes_ += static_cast<std::uint64_t>(n);
+      tally_.received_bytes += static_cast<std::uint64_t>(n);
       if (!matches(s, static_cast<std::size_t>(n))) return fail(s, failure::corrupt);
       s.received += static_cast<std::uint32_t>(n);
       if (s.now == slot::state::busy && s.received == options_.reply_size) {
@@ -227,8 +237,8 @@ class load {
   }
 
   void complete(slot& s) {
-    latency_.record(now() - s.intended);
-    ++finished_;
+    tally_.duration.record(now() - s.intended);
+    ++tally_.finished;
     if (!options_.one_exchange) {
       s.now = slot::state::ready;
       ready_.push_back(index_of(s));
@@ -244,7 +254,7 @@ class load {
   void on_end(slot& s, int error) {
     if (s.now != slot::state::awaiting_eof)
       return fail(s, error ? failure_of(error) : failure::closed_early);
-    ++(error ? ended_by_reset_ : ended_by_fin_);
+    ++(error ? tally_.ended_by_reset : tally_.ended_by_fin);
     release(s);
     ready_.push_back(index_of(s));
   }
@@ -254,9 +264,9 @@ class load {
     const bool hopeless = s.now == slot::state::connecting || s.fd < 0;
     const bool had_reply = s.now == slot::state::awaiting_eof;
     const bool idle = s.now == slot::state::ready;
-    ++failures_[static_cast<std::size_t>(why)];
-    if (!had_reply && !idle && s.intended != 0) ++failed_;
-    if (why == failure::timed_out && !had_reply) latency_.record(now() - s.intended);
+    ++tally_.failures[static_cast<std::size_t>(why)];
+    if (!had_reply && !idle && s.intended != 0) ++tally_.failed;
+    if (why == failure::timed_out && !had_reply) tally_.duration.record(now() - s.intended);
     release(s);
     if (idle) std::erase(ready_, index_of(s));
     // A connection that cannot be had is tried again at the next tidying, not at once.
@@ -287,69 +297,32 @@ class load {
       else if (dispatching_)
         start(slots_[index], 0);
     }
-    if (progress_.due(at)) show_progress(at);
+    if (progress_.due(at)) progress_.show(at, tally_.line(at));
   }
 
   // ---- what is told ----
 
   void begin_measuring() {
-    latency_ = {};
-    failures_ = {};
-    finished_ = failed_ = late_ = bytes_ = ended_by_fin_ = ended_by_reset_ = 0;
-    begun_before_ = begun_;
-    own_before_ = own_cpu();
-    server_before_ = cpu_of(options_.server);
+    tally_.begin(options_.server);
     measured_from_ = now();
   }
 
   nlohmann::ordered_json end_measuring() const {
-    const nanoseconds wall = now() - measured_from_;
-    const cpu_time own = own_cpu() - own_before_;
-    const cpu_time server = cpu_of(options_.server) - server_before_;
     nlohmann::ordered_json result;
     result["command"] = options_.one_exchange ? "short" : "long";
     result["connections"] = options_.connections;
     result["request_bytes"] = options_.request_size;
     result["reply_bytes"] = options_.reply_size;
-    result["seconds"] = rounded(static_cast<double>(wall) / 1e9);
     result["interrupted"] = interrupted();
-    result["exchanges"] = finished_;
-    result["failed"] = failed_;
-    result["rate"] = rounded(static_cast<double>(finished_) * 1e9 / static_cast<double>(wall));
-    if (options_.rate > 0) describe_schedule(result, wall);
-    result["latency_us"] = in_microseconds(latency_);
-    result["received_bytes"] = bytes_;
-    if (options_.one_exchange && !options_.client_closes)
-      result["ended_by"] = {{"fin", ended_by_fin_}, {"reset", ended_by_reset_}};
-    for (std::size_t i = 0; i < failures_.size(); ++i)
-      result["errors"][failure_names[i]] = failures_[i];
-    result["client"] = cpu_share(own, wall, finished_);
-    if (options_.server) result["server"] = cpu_share(server, wall, finished_);
+    if (options_.rate > 0) {
+      const auto offered = static_cast<std::uint64_t>(
+          options_.rate * static_cast<double>(now() - schedule_start_) / 1e9);
+      result["offered_rate"] = options_.rate;
+      result["late"] = tally_.late;
+      result["unsent"] = offered > begun_ ? offered - begun_ : 0;
+    }
+    tally_.describe(result);
     return result;
-  }
-
-  void describe_schedule(nlohmann::ordered_json& result, nanoseconds wall) const {
-    const auto offered = static_cast<std::uint64_t>(std::floor(
-        options_.rate * static_cast<double>(measured_from_ + wall - schedule_start_) / 1e9));
-    result["offered_rate"] = options_.rate;
-    result["late"] = late_;
-    result["unsent"] = offered > begun_ ? offered - begun_ : 0;
-  }
-
-  void show_progress(nanoseconds at) {
-    const double elapsed = static_cast<double>(at - measured_from_) / 1e9;
-    std::string line = "  " + std::to_string(finished_) + " exchanges";
-    if (measured_from_ != 0 && elapsed > 0)
-      line += ", " + std::to_string(static_cast<long>(static_cast<double>(finished_) / elapsed)) +
-              "/s, p99 " + std::to_string(latency_.at(0.99) / microsecond) + " us";
-    if (failed_) line += ", " + std::to_string(failed_) + " failed (" + first_failure() + ")";
-    progress_.show(at, line);
-  }
-
-  std::string first_failure() const {
-    for (std::size_t i = 0; i < failures_.size(); ++i)
-      if (failures_[i]) return failure_names[i];
-    return "timed_out";
   }
 
   std::uint32_t index_of(const slot& s) const {
@@ -369,17 +342,14 @@ class load {
   std::vector<std::uint32_t> resting_;  // failed
   std::size_t connecting_ = 0;
   std::size_t in_flight_ = 0;
+  std::uint64_t begun_ = 0;
   bool dispatching_ = false;
   nanoseconds event_time_ = 0;
   nanoseconds tidied_ = 0;
   nanoseconds schedule_start_ = 0;
   nanoseconds measured_from_ = 0;
 
-  latency latency_;
-  failure_counts failures_{};
-  std::uint64_t begun_ = 0, begun_before_ = 0, finished_ = 0, failed_ = 0, late_ = 0, bytes_ = 0;
-  std::uint64_t ended_by_fin_ = 0, ended_by_reset_ = 0;
-  cpu_time own_before_, server_before_;
+  tally tally_;
   progress progress_;
 };
 

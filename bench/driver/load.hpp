@@ -16,7 +16,10 @@ struct load_options {
   double rate = 0;                   // exchanges per second, open loop; 0: closed loop
   std::size_t request_size = 64;
   std::size_t reply_size = 0;  // 0: as the request, and its bytes are compared
-  bool client_closes = false;  // short: at the last byte of the reply, else at EOF
+  // short: at the last byte of the reply, else at EOF. long: at the end of the run, else the
+  // connections are left idle until the server closes them.
+  bool client_closes = false;
+  bool ack_with_data = false;  // short: request and the handshake's last ACK in one segment
   nanoseconds warmup = second / 2;
   nanoseconds duration = 3 * second;
   nanoseconds timeout = 5 * second;  // of one exchange

@@ -75,6 +75,13 @@ void add_load(CLI::App* app, load_options& options) {
   add_time(app, "--timeout", options.timeout, "Of one exchange (default 5s)");
 }
 
+void add_who_closes(CLI::App* app, load_options& options, const std::string& text) {
+  app->add_option("--who-closes", options.client_closes, text)
+      ->transform(
+          CLI::Transformer(std::map<std::string, bool>{{"server", false}, {"client", true}}))
+      ->type_name("server|client");
+}
+
 void add_idle(CLI::App* app, idle_options& options) {
   app->add_option("target", options.to, "ADDR:PORT or unix:PATH")->required();
   app->add_option("-n,--connections", options.connections)
@@ -132,6 +139,7 @@ int main(int argc, char** argv) {
   pid_t server = 0;
 
   load_options long_lived, short_lived;
+  long_lived.client_closes = true;
   short_lived.one_exchange = true;
   idle_options idle;
   crossing_options crossing;
@@ -140,13 +148,15 @@ int main(int argc, char** argv) {
   add_load(long_command, long_lived);
   CLI::App* short_command = app.add_subcommand("short", "One exchange per connection");
   add_load(short_command, short_lived);
-  short_command
-      ->add_option("--who-closes", short_lived.client_closes,
-                   "server: read to EOF, then close; client: close at the last byte of the reply, "
-                   "as one that knows its length (default server)")
-      ->transform(
-          CLI::Transformer(std::map<std::string, bool>{{"server", false}, {"client", true}}))
-      ->type_name("server|client");
+  add_who_closes(
+      long_command, long_lived,
+      "client: at the end of the run; server: stay, silent, until it does (default client)");
+  add_who_closes(short_command, short_lived,
+                 "server: read to EOF, then close; client: close at the last byte of the reply, "
+                 "as one that knows its length (default server)");
+  short_command->add_flag("--ack-with-data", short_lived.ack_with_data,
+                          "Send the request with the handshake's last ACK: whoever accepts the "
+                          "connection finds it there. For counting system calls");
   CLI::App* idle_command = app.add_subcommand("idle", "Connections that wait to be reaped");
   add_idle(idle_command, idle);
   CLI::App* crossing_command =

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstring>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdexcept>
 #include <sys/un.h>
 #include <unistd.h>
@@ -57,8 +59,11 @@ target parse_target(const std::string& text) {
   return result;
 }
 
-int start_connecting(const target& to) {
-  return connect_socket(open_socket(to, SOCK_NONBLOCK), to);
+int start_connecting(const target& to, bool ack_with_data) {
+  const int fd = open_socket(to, SOCK_NONBLOCK);
+  const int off = 0;
+  if (ack_with_data) setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+  return connect_socket(fd, to);
 }
 
 int connect_now(const target& to) { return connect_socket(open_socket(to, 0), to); }

@@ -14,7 +14,9 @@ struct target {
 target parse_target(const std::string& text);
 
 // A new non-blocking socket that has begun to connect. Below zero: the negated errno.
-int start_connecting(const target& to);
+// `ack_with_data`: the handshake's last ACK waits for the first bytes sent, so that an accepted
+// connection has its request (tcp(7), TCP_QUICKACK off).
+int start_connecting(const target& to, bool ack_with_data);
 
 // A new connected, blocking socket: a full accept queue makes this slow instead of failing it.
 // Below zero: the negated errno.

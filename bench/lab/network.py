@@ -6,6 +6,7 @@ kernel removes everything when we end, however we end. Nothing is named, nothing
 
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -51,8 +52,17 @@ def cores():
     return usable[0], usable[-1]
 
 
+def disturbance():
+    """A sentence about other work on this machine; empty when there is next to none."""
+    load = os.getloadavg()[0]
+    if load < 0.7:
+        return ""
+    return (f"The load average is {load:.1f}: other work runs on this machine. Rates and latencies "
+            "show that;\nratios of CPU time and counts do so less.")
+
+
 class Namespace:
-    """One network namespace, or the host's own when `pid` is ours."""
+    """One network namespace."""
 
     def __init__(self):
         self.holder = subprocess.Popen(
@@ -145,9 +155,12 @@ class Network:
         if steer:
             mask = f"{1 << self.server_core:x}"
             # sysfs shows the namespace in which it was mounted.
-            self.server.shell("unshare --mount sh -ec '"
-                              "mount -t sysfs sysfs /sys; "
-                              f"echo {mask} > /sys/class/net/lo/queues/rx-0/rps_cpus'")
+            try:
+                self.server.shell("unshare --mount sh -ec '"
+                                  "mount -t sysfs sysfs /sys; "
+                                  f"echo {mask} > /sys/class/net/lo/queues/rx-0/rps_cpus'")
+            except Unavailable:
+                raise Unavailable("steering receive work to one core (rps_cpus) needs root") from None
 
     def _namespace(self):
         made = Namespace()
@@ -161,7 +174,9 @@ class Network:
 
         def prepare():
             os.sched_setaffinity(0, {core})
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not to outlive us
 
         process = subprocess.Popen(namespace.command(argv), preexec_fn=prepare, text=True, **popen)
         self._processes.append(process)

@@ -122,12 +122,12 @@ class Server:
         return [line for line in self.lines if not line.startswith(READY)]
 
 
-def start_driver(network, programs, argv, server=None):
+def start_driver(network, programs, argv, server=None, quiet=False):
     command = [programs.driver, *argv, "--json"]
     if server:
         command += ["--server-pid", server.pid]
     return network.start("client", [str(word) for word in command], stdout=subprocess.PIPE,
-                         stderr=None if sys.stderr.isatty() else subprocess.PIPE)
+                         stderr=subprocess.PIPE if quiet or not sys.stderr.isatty() else None)
 
 
 def result_of(process):

@@ -17,18 +17,20 @@ def bold(text):
 
 
 def table(headers, rows):
-    """Text columns to the left, figures to the right."""
-    cells = [list(map(str, headers))] + [list(map(str, row)) for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
-    left = [all(not _figure(row[i]) for row in cells[1:]) for i in range(len(headers))]
-    lines = []
-    for row in cells:
-        padded = [cell.ljust(width) if is_left else cell.rjust(width)
-                  for cell, width, is_left in zip(row, widths, left)]
-        lines.append("  " + "  ".join(padded).rstrip())
-    lines[0] = bold(lines[0])
-    lines.insert(1, "  " + "  ".join("─" * width for width in widths))
-    return "\n".join(lines)
+    """Text columns to the left, figures to the right. A header may have several lines."""
+    body = [list(map(str, row)) for row in rows]
+    height = max(header.count("\n") for header in headers) + 1
+    columns = [([""] * height + header.split("\n"))[-height:] for header in headers]
+    head = [list(line) for line in zip(*columns)]
+    widths = [max(len(row[i]) for row in head + body) for i in range(len(headers))]
+    left = [all(not _figure(row[i]) for row in body) for i in range(len(headers))]
+
+    def line(row):
+        return "  " + "  ".join(cell.ljust(width) if is_left else cell.rjust(width)
+                                for cell, width, is_left in zip(row, widths, left)).rstrip()
+
+    rule = "  " + "  ".join("─" * width for width in widths)
+    return "\n".join([*(bold(line(row)) for row in head), rule, *map(line, body)])
 
 
 def _figure(cell):

@@ -18,10 +18,10 @@ def measure(programs, options, report):
     bare = []
     for number in range(options.rounds):
         say(f"  reaping: round {number + 1} of {options.rounds}, bare loop")
-        bare.append(report.run(server="bare loop", **_bare(programs)))
+        bare.append(report.run(name="bare loop", **_bare(programs)))
         for case, spread in CASES.items():
             say(f"  reaping: round {number + 1} of {options.rounds}, dwell, due {case}")
-            results[case].append(report.run(server="dwell", due=case, **_dwell(programs, spread)))
+            results[case].append(report.run(name="dwell", due=case, **_dwell(programs, spread)))
     _print(results, bare)
     _judge(report, results, bare)
 

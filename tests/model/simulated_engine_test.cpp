@@ -40,8 +40,8 @@ class echo_loop final : public engine_events {
     return found->second.what.descriptor >= 0 ? &found->second.what : nullptr;
   }
   void on_turn_begin() override { ++turns; }
-  bool reserve() override { return true; }
-  void unreserve() override { ++unreserved; }
+  dwell::admission reserve(bool) override { return dwell::admission::free_place; }
+  void unreserve(dwell::admission) override { ++unreserved; }
   void on_accept(const accepted& fresh) override {
     const auto slot = static_cast<std::uint32_t>(streams.size());
     stream& s = streams[slot].what;

@@ -7,6 +7,9 @@ namespace {
 
 constexpr std::uint32_t candidates = 64;
 constexpr std::uint32_t sweep_slots = 1'000;
+/// All are at work, and none says when it is idle again: asking a hundred times a second costs
+/// little.
+constexpr duration until_one_is_idle{10};
 
 /// xorshift64*: which slots are sampled need not be unpredictable, only spread.
 std::uint64_t next_random(std::uint64_t& state) noexcept {
@@ -21,28 +24,41 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 // ── letting in
 // ──────────────────────────────────────────────────────────────────────────────────────
 
-bool loop::reserve() {
-  if (owner_->admit()) return true;
-  switch (policy_) {
-    case when_full::refuse: refuse_next_ = true; return true;
-    case when_full::evict_idle:
-      if (make_room()) {
-        owner_->admit_over_limit();
-        return true;
-      }
-      break;
-    case when_full::pause_accept: break;
+/// Nobody is evicted before the connection that needs the place is there: the last accept of a
+/// batch finds none. So there is one eviction a batch, since a second could count on the same idle
+/// connection.
+admission loop::reserve(bool certain) {
+  if (will_evict_) return admission::later;
+  if (owner_->admit()) return admission::free_place;
+  if (policy_ == when_full::refuse) return admission::refused;
+  if (policy_ == when_full::evict_idle && longest_idle() != nullptr) {
+    will_evict_ = true;
+    return admission::idle_leaves;
   }
+  if (!certain) return admission::later;  // the listener will say whether there was another
+  accept(false);
   owner_->wait_for_room();
-  return false;
+  if (policy_ == when_full::evict_idle) accept_again_after(until_one_is_idle);
+  return admission::later;
 }
 
-void loop::unreserve() {
-  if (!std::exchange(refuse_next_, false)) owner_->readmit();
+void loop::unreserve(admission unused) {
+  if (unused == admission::free_place) owner_->readmit();
+  will_evict_ = false;
+}
+
+/// Carries out the terms. False: there is no place after all.
+bool loop::take_place(admission terms) {
+  if (terms == admission::free_place) return true;
+  if (terms == admission::refused) return false;
+  will_evict_ = false;
+  if (!make_room()) return false;
+  owner_->admit_over_limit();
+  return true;
 }
 
 void loop::on_accept(const accepted& fresh) {
-  if (std::exchange(refuse_next_, false)) {
+  if (!take_place(fresh.terms)) {
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
     counters_.refused.add();
@@ -150,7 +166,7 @@ bool loop::make_room() {
     reap(*c, close_reason::overload);
     if (!c->is_released()) continue;  // it was not idle after all
     counters_.evicted.add();
-    return true;
+    if (freed_head_ == c->io.slot) return true;  // or else its handler still uses the slot
   }
   return false;
 }

@@ -103,7 +103,7 @@ void connection::message_started() noexcept {
   c.message_open = true;
   c.answering = false;
   // A pipelined message starts while the phase is still that of the one before it.
-  if (c.clock.current() == phase::read) c.clock.enter(phase::idle, host(*this).io().now_tick());
+  c.clock.next_message(host(*this).io().now_tick());
 }
 
 void connection::message_received() noexcept {

@@ -37,6 +37,7 @@ void coroutine_session::settle() {
   forget_input();
   owe(false);
   ended.frame_.promise().result.take();
+  if (peer->sent_in_exchange && !peer->delimits) host().finish_exchange(*peer);
   host().close(*peer, peer->input_ended ? close_reason::peer_closed : close_reason::finished);
 }
 

@@ -24,6 +24,12 @@ close_reason reason_of(int error) noexcept {
   }
 }
 
+/// A reset that was planned comes too late once both FINs are out.
+close_method carried_out(const slot& c, dwell::release how) noexcept {
+  if (how == dwell::release::reset) return close_method::abort;
+  return c.done == close_method::abort ? close_method::graceful : c.done;
+}
+
 }  // namespace
 
 // ── deciding
@@ -91,6 +97,10 @@ void loop::release_owed(slot& c) noexcept {
 /// ends.
 void loop::advance(slot& c) {
   if (!c.delimits && c.sent_in_exchange && c.owed == 0 && !c.paused) finish_exchange(c);
+  // No exchange is left to wait for, and none was finished.
+  if (draining_ && !c.decided && c.clock.current() != phase::idle && phase_of(c) == phase::idle) {
+    return reap(c, close_reason::drain);
+  }
   if (c.close_when_answered && c.owed == 0) decide(c, close_reason::peer_closed, {});
   if (c.decided && c.state <= lifecycle_state::send_closed) {
     step(c, c.done == close_method::abort ? lifecycle_event::abort : lifecycle_event::close);
@@ -227,7 +237,7 @@ void loop::reap(slot& c, close_reason reason) {
     return;
   }
   decide(c, reason, {});
-  if (c.state != lifecycle_state::open || c.paused || c.done == close_method::abort ||
+  if (c.state != lifecycle_state::open || c.done == close_method::abort ||
       c.done == close_method::peer_first) {
     return advance(c);
   }
@@ -287,7 +297,7 @@ close_record loop::make_record(slot& c, dwell::release how) {
                       .phase = c.ended_in,
                       .first = first_closer::here,
                       .planned = c.planned,
-                      .done = how == dwell::release::reset ? close_method::abort : c.done,
+                      .done = carried_out(c, how),
                       .lingered = c.lingered,
                       .error = c.error,
                       .unsent = queued(c),
@@ -350,10 +360,10 @@ void loop::report(slot& c, const close_record& record) {
 
   bool frames_ended = true;
   enter(c);
-  guarded(c, [&] {
-    if (c.opened) frames_ended = c.handler().on_close(c, c.session, record);
-    if (c.options().on_close) c.options().on_close(c, record);
-  });
+  if (c.opened) {
+    guarded(c, [&] { frames_ended = c.handler().on_close(c, c.session, record); });
+  }
+  if (c.options().on_close) guarded(c, [&] { c.options().on_close(c, record); });
   active_ = gatherer_ = nullptr;
   leave(c);
   owner_->log_close(c, record);

@@ -32,13 +32,16 @@ void loop::on_received(stream& from, const received& input) {
 void loop::deliver(slot& c, bytes data) {
   enter(c);
   const bool ok = guarded(c, [&] {
+    std::size_t taken = 0;
     if (c.kept.empty()) {
-      const std::size_t taken = c.handler().on_data(c, c.session, data);
+      taken = c.handler().on_data(c, c.session, data);
       if (taken < data.size() && !c.decided) c.kept.append(*pool_, data.subview(taken));
     } else {
       if (!data.empty()) c.kept.append(*pool_, data);
-      c.kept.consume(c.handler().on_data(c, c.session, bytes{c.kept.view()}));
+      taken = c.handler().on_data(c, c.session, bytes{c.kept.view()});
+      c.kept.consume(taken);
     }
+    if (taken > 0 && !c.delimits) c.clock.next_message(io_->now_tick());
   });
   if (ok && c.kept.size() > c.options().limits.message) close(c, close_reason::protocol_error);
   io_->spoil(data);
@@ -78,10 +81,9 @@ void loop::tell_end_of_input(slot& c) {
   });
 }
 
-/// Looks at the queue before a deadline is believed. True when bytes, or the end, had come. What a
-/// handler does not want to see yet is left there.
+/// Looks at the queue before a deadline is believed. True when bytes, or the end, had come.
 bool loop::look(slot& c) {
-  if (!may_read(c)) return false;
+  if (c.input_ended) return false;
   const received input = io_->receive(c.io);
   if (input.what == received::outcome::would_block) return false;
   on_received(c.io, input);

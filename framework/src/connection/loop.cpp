@@ -56,6 +56,14 @@ stream* loop::find(std::uint32_t index, std::uint32_t generation) noexcept {
   return c != nullptr && c->io.generation == generation && !c->is_released() ? &c->io : nullptr;
 }
 
+void loop::prefetch(std::uint32_t index) noexcept {
+  const slot* const c = slots_.find(index);
+  if (c == nullptr) return;
+  constexpr std::size_t cache_line = 64;
+  const auto* const first = reinterpret_cast<const std::byte*>(c);
+  for (std::size_t at = 0; at < sizeof(slot); at += cache_line) __builtin_prefetch(first + at);
+}
+
 std::uint32_t loop::visit(std::uint32_t from, std::uint32_t slots,
                           const std::function<void(connection&)>& call) {
   return slots_.visit(from, slots, [&](std::uint32_t, slot& c) {

@@ -126,12 +126,13 @@ class loop final : public engine_events {
 
   // ── engine_events ──
   stream* find(std::uint32_t slot, std::uint32_t generation) noexcept override;
+  void prefetch(std::uint32_t slot) noexcept override;
   void for_each_stream(void (*call)(engine&, stream&)) override;
   void on_accept(const accepted& fresh) override;
   void on_accept_failed(int error) override;
   void on_turn_begin() override;
-  bool reserve() override;
-  void unreserve() override;
+  admission reserve(bool certain) override;
+  void unreserve(admission unused) override;
   void on_received(stream& from, const received& input) override;
   void on_writable(stream& to) override;
   void on_hangup(stream& from) override;
@@ -195,7 +196,10 @@ class loop final : public engine_events {
   void collect();
   std::optional<tick> at_phase_end(slot& c);
   void end_slow(slot& c, close_reason reason);
+  void end_stalled(slot& c);
   bool finish_lifetime(slot& c);
+  bool awaits_acknowledgement(const slot& c) const noexcept;
+  tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;
@@ -225,6 +229,7 @@ class loop final : public engine_events {
   // admission.cpp
   slot* take_in(const accepted& fresh);
   void open(slot& c);
+  bool take_place(admission terms);
   bool make_room();
   slot* longest_idle() noexcept;
   void sweep();
@@ -256,7 +261,7 @@ class loop final : public engine_events {
   bool accept_paused_ = false;
   bool draining_ = false;
   bool more_to_reap_ = false;
-  bool refuse_next_ = false;
+  bool will_evict_ = false;
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;

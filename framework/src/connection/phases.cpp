@@ -16,7 +16,7 @@ std::optional<tick> sooner(std::optional<tick> a, tick b) noexcept {
 phase loop::phase_of(const slot& c) const noexcept {
   if (queued(c) > 0) return phase::write;
   if (c.decided) return phase::close;
-  if (c.owed > 0 || c.answering) return phase::handle;
+  if (c.owed > 0 || c.answering || c.paused) return phase::handle;
   if (c.message_open || (!c.delimits && !c.kept.empty())) return phase::read;
   return phase::idle;
 }
@@ -30,25 +30,36 @@ void loop::update_deadline(slot& c) noexcept {
   c.nearer_deadline = false;
   if (now_in == phase::handle && before_this != phase::handle) c.stalls_seen = stalled_total_;
   c.clock.enter(now_in, io_->now_tick());
-  if (before_this == phase::write)
-    c.clock.progress(io_->now_tick());  // the last byte has just left
+  if (before_this == phase::write && now_in != phase::write) {
+    c.clock.progress(io_->now_tick());  // the last byte has just left: idle starts here
+  }
   if (const auto when = due(c)) reaper_.expect(c.io.slot, *when);
 }
 
 std::optional<tick> loop::due(const slot& c) const noexcept {
   std::optional<tick> soonest = c.clock.due(c.limits());
-  if (c.decided) {
-    if (c.state == lifecycle_state::settling) return sooner(soonest, c.unacknowledged_since);
-    return soonest;
-  }
-  if (c.maybe_unacknowledged && c.limits().write != off) {
-    soonest = sooner(soonest, c.unacknowledged_since + c.limits().write);
-  }
+  if (c.state == lifecycle_state::settling) return sooner(soonest, c.unacknowledged_since);
+  if (awaits_acknowledgement(c)) soonest = sooner(soonest, next_look(c));
+  if (c.decided) return soonest;
   if (const auto end = lifetime_due(c); end && c.clock.current() == phase::idle) {
     const std::uint64_t left = *end > io_->now() ? *end - io_->now() : 0;
     soonest = sooner(soonest, io_->now_tick() + duration{static_cast<std::int64_t>(left)});
   }
   return soonest;
+}
+
+bool loop::awaits_acknowledgement(const slot& c) const noexcept {
+  return c.maybe_unacknowledged && c.limits().write != off &&
+         (!c.decided || c.clock.current() == phase::write);
+}
+
+/// Acknowledgements are not told, they have to be asked for; so a write deadline is late by up to
+/// an eighth.
+tick loop::next_look(const slot& c) const noexcept {
+  const std::int64_t write = c.limits().write.count();
+  const std::int64_t step = std::max<std::int64_t>(1, write / 8);
+  const std::int64_t waited = std::max(0, io_->now_tick() - c.unacknowledged_since);
+  return c.unacknowledged_since + duration{std::min(write, (waited / step + 1) * step)};
 }
 
 /// Up to 10 % later than asked, different for each connection and the same each time it is asked
@@ -99,10 +110,9 @@ std::optional<tick> loop::at_deadline(slot& c) {
     poll_unacknowledged(c);
     return std::nullopt;
   }
-  if (c.maybe_unacknowledged && !c.decided && c.limits().write != off &&
-      !before(now, c.unacknowledged_since + c.limits().write) && !check_acknowledged(c)) {
-    close(c, close_reason::write_timeout);
-    advance(c);
+  if (awaits_acknowledgement(c) && !check_acknowledged(c) &&
+      !before(now, c.unacknowledged_since + c.limits().write)) {
+    end_stalled(c);
     return std::nullopt;
   }
   const auto when = c.clock.due(c.limits());
@@ -125,16 +135,7 @@ std::optional<tick> loop::at_phase_end(slot& c) {
       reap(c, close_reason::idle_timeout);
       return std::nullopt;
     case phase::write:
-      if (check_acknowledged(c)) {
-        c.clock.progress(io_->now_tick());
-        return due(c);
-      }
-      if (c.decided) {
-        step(c, lifecycle_event::deadline);
-      } else {
-        close(c, close_reason::write_timeout);
-        advance(c);
-      }
+      end_stalled(c);
       return std::nullopt;
     case phase::close: step(c, lifecycle_event::deadline); return std::nullopt;
     case phase::handshake: end_slow(c, close_reason::handshake_timeout); return std::nullopt;
@@ -142,6 +143,13 @@ std::optional<tick> loop::at_phase_end(slot& c) {
     case phase::handle: end_slow(c, close_reason::handle_timeout); return std::nullopt;
   }
   return std::nullopt;
+}
+
+/// The peer takes nothing of what it was sent.
+void loop::end_stalled(slot& c) {
+  if (c.decided) return step(c, lifecycle_event::deadline);
+  close(c, close_reason::write_timeout);
+  advance(c);
 }
 
 /// Handshake, read or handle took too long. Bytes that have arrived may have finished what was
@@ -178,7 +186,10 @@ bool loop::check_acknowledged(slot& c) noexcept {
   const bool progress = outstanding == 0 || acknowledged != c.acknowledged;
   c.acknowledged = acknowledged;
   c.maybe_unacknowledged = outstanding != 0;
-  if (progress) c.unacknowledged_since = io_->now_tick();
+  if (progress) {
+    c.unacknowledged_since = io_->now_tick();
+    if (c.clock.current() == phase::write) c.clock.progress(io_->now_tick());
+  }
   return progress;
 }
 

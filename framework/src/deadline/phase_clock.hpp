@@ -43,6 +43,13 @@ class phase_clock {
     if (current_ == phase::idle || current_ == phase::write) since_ = now;
   }
 
+  /// A message is whole, and another has begun: `read` starts anew, also one that `write` has
+  /// interrupted. No-op in all others.
+  void next_message(tick now) noexcept {
+    if (current_ == phase::read) since_ = now;
+    if (current_ == phase::write && left_ == phase::read) saved_ = now.value();
+  }
+
   /// The loop did not run for `gap`, all of it after the current phase began: `handle` grows by as
   /// much, since the handler could not run either. No-op in all others; the peer could send.
   void stretch(duration gap) noexcept {

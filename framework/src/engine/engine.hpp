@@ -72,10 +72,19 @@ struct tcp_facts {
   std::chrono::microseconds rtt{};
 };
 
+/// On what terms the next connection comes in.
+enum class admission : std::uint8_t {
+  free_place,   ///< there is room
+  idle_leaves,  ///< an idle connection makes room once this one has really come
+  refused,      ///< it is accepted only to be reset
+  later,        ///< it waits in the accept queue
+};
+
 struct accepted {
   int descriptor = -1;
   std::uint32_t service = 0;
   socket_address peer;
+  admission terms = admission::free_place;
 };
 
 /// Whom an engine tells. Called on the loop's thread, never from inside an engine call but
@@ -86,14 +95,16 @@ class engine_events {
   virtual void for_each_stream(void (*call)(engine&, stream&)) = 0;
   /// The stream an event was registered for, or null when it has gone.
   virtual stream* find(std::uint32_t slot, std::uint32_t generation) noexcept = 0;
+  /// An event for this slot comes next.
+  virtual void prefetch(std::uint32_t /*slot*/) noexcept {}
   /// Before anything else of a turn, the clock freshly stamped.
   virtual void on_turn_begin() = 0;
-  /// Asked before each accept: whether one more connection may come in. A yes that no connection
-  /// follows is taken back with unreserve().
-  virtual bool reserve() = 0;
-  virtual void unreserve() = 0;
-  /// A connection that was reserved for, after the whole batch was accepted: serve it, then enroll
-  /// it.
+  /// Asked before each accept. All but `later` is taken back with unreserve() when no connection
+  /// follows. `certain`: the queue is known to hold one.
+  virtual admission reserve(bool certain) = 0;
+  virtual void unreserve(admission unused) = 0;
+  /// A connection that was reserved for, on the terms given then, after the whole batch was
+  /// accepted: serve it, then enroll it.
   virtual void on_accept(const accepted& fresh) = 0;
   /// accept4 failed with an error that will last (EMFILE, ENFILE, ENOBUFS, ENOMEM).
   virtual void on_accept_failed(int error) = 0;

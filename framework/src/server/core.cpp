@@ -159,10 +159,9 @@ endpoint server_core::serve(service_options options, handler what) {
 listener_options server_core::listener_for(const service& what) const {
   const service_options& options = what.options;
   const bool shared = options.socket.reuse_port && !options.listen.is_unix() && hosts_.size() > 1;
-  const duration patience = std::max(options.deadlines.write, options.deadlines.close);
   return {.where = options.listen,
           .socket = options.socket,
-          .user_timeout = options.socket.user_timeout.value_or(patience),
+          .user_timeout = user_timeout_of(options),
           .cork = what.corked,
           .no_time_wait = what.no_time_wait,
           .shared = shared};
@@ -245,6 +244,8 @@ void server_core::join_threads() {
 }
 
 void server_core::run_off_loop(offload_job& job) {
+  // In simulation nothing runs beside the loop: the work is done, in no time, before the next turn.
+  if (hosts_.front()->epoll == nullptr) return job.run_and_resume();
   std::call_once(workers_started_, [this] {
     const no_signals scope;
     workers_ = std::make_unique<asio::thread_pool>(static_cast<std::size_t>(options_.workers));
@@ -269,6 +270,8 @@ bool server_core::post(connection_id id, unique_function<void(connection&)> fn) 
 
 void server_core::each(std::function<void(connection&)> visit, std::function<void()> done) {
   struct round {
+    round(std::function<void(connection&)> shows, std::function<void()> ends, std::size_t loops)
+        : visit{std::move(shows)}, done{std::move(ends)}, loops_left{loops} {}
     std::function<void(connection&)> visit;
     std::function<void()> done;
     std::atomic<std::size_t> loops_left;

@@ -31,8 +31,7 @@ void validate_keepalive(const service_options& options) {
   if (!options.socket.keepalive) return;
   const keepalive_options& probes = *options.socket.keepalive;
   const duration patience = probes.idle + probes.interval * probes.count;
-  const duration timeout = options.socket.user_timeout.value_or(
-      std::max(options.deadlines.write, options.deadlines.close));
+  const duration timeout = user_timeout_of(options);
   require(timeout == off || patience <= timeout,
           "socket.keepalive: idle + interval * count = " + std::to_string(patience.count()) +
               " ms exceeds the user timeout of " + std::to_string(timeout.count()) +
@@ -40,6 +39,12 @@ void validate_keepalive(const service_options& options) {
 }
 
 }  // namespace
+
+duration user_timeout_of(const service_options& options) {
+  if (options.socket.user_timeout) return *options.socket.user_timeout;
+  const duration ours = std::max(options.deadlines.write, options.deadlines.close);
+  return ours == off ? off : std::min(ours + ours / 4, longest_deadline);
+}
 
 void validate(const server_options& options) {
   require(options.threads >= 0 && options.threads <= 1024,

@@ -39,6 +39,10 @@ class counted {
   void progress() {
     if (stops_on_progress()) elapsed_ = 0;
   }
+  void next_message() {
+    if (current_ == phase::read) elapsed_ = 0;
+    if (current_ == phase::write && before_write_ == phase::read) suspended_ = 0;
+  }
   void stretch(std::int64_t gap) {
     if (current_ == phase::handle) elapsed_ -= gap;
   }
@@ -69,7 +73,7 @@ TEST(phase_clock_model, counts_what_the_phases_promise) {
       const auto length = static_cast<std::int64_t>(random() % 3'000);
       now = now + duration{length};
       model.pass(length);
-      switch (random() % 8) {
+      switch (random() % 9) {
         case 0:
           clock.progress(now);
           model.progress();
@@ -81,7 +85,11 @@ TEST(phase_clock_model, counts_what_the_phases_promise) {
           break;
         }
         case 2:
-        case 3:  // often to write and back
+          clock.next_message(now);
+          model.next_message();
+          break;
+        case 3:
+        case 4:  // often to write and back
           clock.enter(phase::write, now);
           model.enter(phase::write);
           break;

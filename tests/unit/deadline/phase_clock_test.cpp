@@ -34,6 +34,16 @@ TEST(phase_clock, entering_the_same_phase_again_does_not_restart_it) {
   EXPECT_EQ(clock.due(limits), start + 10s);
 }
 
+TEST(phase_clock, read_is_that_of_one_message) {
+  phase_clock clock{phase::read, start};
+  clock.next_message(start + 3s);
+  EXPECT_EQ(clock.due(limits), start + 13s);
+  clock.enter(phase::write, start + 5s);
+  clock.next_message(start + 6s);
+  clock.enter(phase::read, start + 7s);
+  EXPECT_EQ(clock.due(limits), start + 16s);
+}
+
 TEST(phase_clock, a_fresh_phase_starts_when_entered) {
   phase_clock clock{phase::idle, start};
   clock.enter(phase::read, start + 1s);

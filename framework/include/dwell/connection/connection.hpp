@@ -127,7 +127,8 @@ class connection {
 
   // ── input (callbacks)
   // ─────────────────────────────────────────────────────────────────────────────
-  /// No on_data until resume(). Bytes stay with the kernel, so the peer is slowed down.
+  /// No on_data until resume(). Bytes stay with the kernel, so the peer is slowed down; meanwhile
+  /// the connection is in its handle phase.
   void pause() noexcept;
   void resume() noexcept;
   /// Says that an answer is owed (see dwell::owed). Allocates nothing.

@@ -102,7 +102,12 @@ void epoll_engine::wake() noexcept {
 }
 
 void epoll_engine::poll() {
-  for (const epoll_event& event : poller_.poll()) dispatch(event);
+  const std::span<const epoll_event> ready = poller_.poll();
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    // The system calls for one connection hide the cache misses of the next.
+    if (i + 1 < ready.size()) events().prefetch(poller::slot_of(ready[i + 1]));
+    dispatch(ready[i]);
+  }
 }
 
 void epoll_engine::dispatch(const epoll_event& event) {
@@ -190,17 +195,19 @@ bool epoll_engine::accept_from(const listener& from) {
   std::array<accepted, accept_batch> fresh;
   std::size_t count = 0;
   bool more = true;
-  while (count < accept_batch && accepting_ && events().reserve()) {
+  while (count < accept_batch && accepting_) {
+    const admission terms = events().reserve(count == 0);
+    if (terms == admission::later) break;
     sockaddr_storage address;
     socklen_t length = sizeof address;
     const int descriptor = ::accept4(from.descriptor, reinterpret_cast<sockaddr*>(&address),
                                      &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
-      fresh[count++] = {descriptor, from.service, socket_address::from(address)};
+      fresh[count++] = {descriptor, from.service, socket_address::from(address), terms};
       continue;
     }
     const int error = errno;
-    events().unreserve();
+    events().unreserve(terms);
     // EAGAIN ends the batch; what concerns one connection only (accept(2)) waits for the next.
     more = error == ECONNABORTED;
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {

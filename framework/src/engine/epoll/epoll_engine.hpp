@@ -72,9 +72,9 @@ class epoll_engine final : public engine {
   poller poller_;
   asio::posix::stream_descriptor watched_;
   asio::steady_timer timer_;
-  handler_memory wait_memory_;
-  handler_memory timer_memory_;
-  handler_memory wake_memory_;
+  std::shared_ptr<handler_memory> wait_memory_ = std::make_shared<handler_memory>();
+  std::shared_ptr<handler_memory> timer_memory_ = std::make_shared<handler_memory>();
+  std::shared_ptr<handler_memory> wake_memory_ = std::make_shared<handler_memory>();
   std::vector<listener> listeners_;
   std::uint64_t armed_for_ = 0;  // 0: the timer is not armed
   std::uint64_t turn_began_ = 0;

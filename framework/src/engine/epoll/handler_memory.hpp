@@ -2,12 +2,15 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <new>
+#include <utility>
 
 namespace dwell {
 
 /// Room for the one handler of one repeated Asio operation, so that starting it again allocates
 /// nothing.
+/// Shared with the handler: an io_context may destroy a pending one after the engine has gone.
 class handler_memory {
  public:
   void* take(std::size_t size) {
@@ -50,7 +53,8 @@ template <class Call>
 class with_memory {
  public:
   using allocator_type = handler_allocator<Call>;
-  with_memory(handler_memory& memory, Call call) : memory_{&memory}, call_{std::move(call)} {}
+  with_memory(std::shared_ptr<handler_memory> memory, Call call)
+      : memory_{std::move(memory)}, call_{std::move(call)} {}
   allocator_type get_allocator() const noexcept { return allocator_type{*memory_}; }
   template <class... Args>
   void operator()(Args&&... args) {
@@ -58,7 +62,7 @@ class with_memory {
   }
 
  private:
-  handler_memory* memory_;
+  std::shared_ptr<handler_memory> memory_;
   Call call_;
 };
 

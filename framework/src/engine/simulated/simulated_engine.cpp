@@ -186,19 +186,21 @@ void simulated_engine::close_listeners() {
 /// In two phases, as on the kernel: accept a batch, then serve each. True when the queue may hold
 /// more.
 bool simulated_engine::accept_from(const listening& where) {
+  if (!accepting_ || !network_->has_queued(where.number)) return false;
   const listening from = where;
   fresh_.clear();
   for (int i = 0; i < accept_budget && accepting_ && network_->has_queued(from.number); ++i) {
-    if (!events().reserve()) break;
+    const admission terms = events().reserve(true);
+    if (terms == admission::later) break;
     ++wakeups_;
     if (network_->random().chance(network_->faults.accept_failures)) {
-      events().unreserve();
+      events().unreserve(terms);
       events().on_accept_failed(network_->faults.accept_error);
       break;
     }
     const std::uint32_t index = network_->accept(from.number)->index;
-    fresh_.push_back(
-        {first_descriptor + static_cast<int>(index), from.service, network::address_of(index)});
+    fresh_.push_back({first_descriptor + static_cast<int>(index), from.service,
+                      network::address_of(index), terms});
   }
   for (const accepted& each : fresh_) events().on_accept(each);
   return !fresh_.empty();
