@@ -99,7 +99,7 @@ TEST(pause, leaves_bytes_with_the_peer_until_resume) {
     simulation sim{{.seed = seed}};
     std::string heard;
     dwell::connection_id id;
-    auto& server = sim.serve({.deadlines = {.idle = 1h}},
+    auto& server = sim.serve({.deadlines = {.handle = dwell::off}},
                              dwell::callbacks<>{
                                  .on_open =
                                      [&](connection& peer, no_session&) {
@@ -267,7 +267,7 @@ TEST(paused_input, a_peer_that_has_gone_is_noticed_when_somebody_reads_again) {
     simulation sim{{.seed = seed}};
     std::vector<std::string> seen;
     dwell::connection_id id;
-    auto& server = sim.serve({.deadlines = {.idle = 1h}},
+    auto& server = sim.serve({.deadlines = {.handle = dwell::off}},
                              dwell::callbacks<>{
                                  .on_open =
                                      [&](connection& peer, no_session&) {

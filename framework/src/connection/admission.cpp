@@ -36,6 +36,7 @@ admission loop::reserve(bool certain) {
     return admission::idle_leaves;
   }
   if (!certain) return admission::later;  // the listener will say whether there was another
+  accept(false);
   owner_->wait_for_room();
   if (policy_ == when_full::evict_idle) accept_again_after(until_one_is_idle);
   return admission::later;
@@ -148,7 +149,7 @@ slot* loop::longest_idle() noexcept {
   if (slots_.capacity() == 0) return nullptr;
   const auto from = static_cast<std::uint32_t>(next_random(random_) % slots_.capacity());
   const auto consider = [&](std::uint32_t, slot& c) {
-    if (c.decided || c.is_released() || c.clock.current() != phase::idle || active_ == &c) return;
+    if (!is_idle(c) || active_ == &c) return;
     if (oldest == nullptr || before(c.last_activity, oldest->last_activity)) oldest = &c;
   };
   slots_.visit(from, candidates, consider);
@@ -165,7 +166,7 @@ bool loop::make_room() {
     reap(*c, close_reason::overload);
     if (!c->is_released()) continue;  // it was not idle after all
     counters_.evicted.add();
-    return true;
+    if (freed_head_ == c->io.slot) return true;  // or else its handler still uses the slot
   }
   return false;
 }
@@ -190,7 +191,7 @@ void loop::sweep() {
     if (what == swept::abort) {
       decide(c, close_reason::drain, close_method::abort);
       step(c, lifecycle_event::abort);
-    } else if (!c.decided && c.clock.current() == phase::idle) {
+    } else if (is_idle(c)) {
       reap(c, close_reason::drain);
     }
   });

@@ -24,6 +24,12 @@ close_reason reason_of(int error) noexcept {
   }
 }
 
+/// A reset that was planned comes too late once both FINs are out.
+close_method carried_out(const slot& c, dwell::release how) noexcept {
+  if (how == dwell::release::reset) return close_method::abort;
+  return c.done == close_method::abort ? close_method::graceful : c.done;
+}
+
 }  // namespace
 
 // ── deciding
@@ -117,7 +123,9 @@ void loop::advance(slot& c) {
   }
   if (c.is_released()) return;
   update_watch(c);
-  if (!c.is_released()) update_deadline(c);
+  if (c.is_released()) return;
+  update_deadline(c);
+  if (draining_ && is_idle(c)) mark(c, pending_work::leave);
 }
 
 void loop::update_watch(slot& c) {
@@ -289,7 +297,7 @@ close_record loop::make_record(slot& c, dwell::release how) {
                       .phase = c.ended_in,
                       .first = first_closer::here,
                       .planned = c.planned,
-                      .done = how == dwell::release::reset ? close_method::abort : c.done,
+                      .done = carried_out(c, how),
                       .lingered = c.lingered,
                       .error = c.error,
                       .unsent = queued(c),

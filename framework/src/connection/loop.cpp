@@ -150,6 +150,7 @@ void loop::do_marked() {
       run_handler(c, [&] { c.handler().on_flushed(c, c.session); });
     }
     if (asked(pending_work::redeliver) && !c.is_released()) redeliver(c);
+    if (asked(pending_work::leave) && is_idle(c)) reap(c, close_reason::drain);
     if (!c.is_released()) advance(c);
   }
 }

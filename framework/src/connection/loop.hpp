@@ -189,6 +189,9 @@ class loop final : public engine_events {
 
   // phases.cpp: which deadline counts, and what happens at it
   phase phase_of(const slot& c) const noexcept;
+  static bool is_idle(const slot& c) noexcept {
+    return !c.decided && !c.is_released() && c.clock.current() == phase::idle;
+  }
   void update_deadline(slot& c) noexcept;
   void collect();
   std::optional<tick> at_phase_end(slot& c);

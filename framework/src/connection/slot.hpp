@@ -25,6 +25,7 @@ enum class pending_work : std::uint8_t {
   redeliver = 2,      ///< resumed: input that was kept, or waits in the kernel
   tell_writable = 4,  ///< the output queue fell below the low watermark
   tell_flushed = 8,   ///< the output queue is empty, and that is waited for
+  leave = 16,         ///< idle while the server drains
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12

@@ -87,7 +87,8 @@ struct accepted {
   admission terms = admission::free_place;
 };
 
-/// Whom an engine tells. Called on the loop's thread, never from inside an engine call.
+/// Whom an engine tells. Called on the loop's thread, never from inside an engine call but
+/// accept_queued().
 class engine_events {
  public:
   /// For every open stream; only to rebuild a broken set.
@@ -153,6 +154,9 @@ class engine {
   /// Opens a listener whose connections come with `service`. Throws std::system_error.
   virtual endpoint listen(std::uint32_t service, const listener_options& options) = 0;
   virtual void set_accepting(bool on) = 0;
+  /// Takes what waits in the listeners' queues now, without a turn in between; not while accepting
+  /// is paused.
+  virtual void accept_queued() = 0;
   virtual void close_listeners() = 0;
 
   /// From now on the stream is watched. Before, watch() does nothing: a connection that ends in its

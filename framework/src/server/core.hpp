@@ -34,6 +34,7 @@ struct loop_host {
   epoll_engine* epoll = nullptr;  // null: simulated
   std::unique_ptr<loop> connections;
   std::thread thread;
+  bool ended = false;  // nothing is left on it; only its own thread asks
 };
 
 /// The server behind the facade: services, loops, the connection limit, and the way to the end.
@@ -91,8 +92,10 @@ class server_core final : public loop_owner {
   void begin();
   void run_loop(loop_host& host);
   void begin_drain(loop& on);
+  static void accept_the_last(loop& on);
   void abort_rest() noexcept;
   void loop_ended(loop& which);
+  static void stop_turning(loop_host& host);
   void join_threads();
 
   server_options options_;

@@ -5,6 +5,7 @@
 #include <asio/post.hpp>
 
 namespace dwell {
+
 void server_core::drain() noexcept {
   stage expected = stage::running;
   if (!stage_.compare_exchange_strong(expected, stage::draining)) return;
@@ -16,14 +17,21 @@ void server_core::drain() noexcept {
 
 void server_core::begin_drain(loop& first) {
   logger_->info("draining");
+  // What waits in the accept queues is served one exchange. Loop 0 may deal it to others: before
+  // they are told to drain.
+  accept_the_last(first);
   order_all([this](loop& each) {
-    // The sweep comes after the listeners: what they still hand over is served one exchange.
-    each.io().close_listeners();
+    accept_the_last(each);
     each.when_empty([this, &each] { loop_ended(each); });
     each.drain();
   });
   if (options_.drain.deadline == off) return;
   first.call_after(options_.drain.deadline, [this] { abort_rest(); });
+}
+
+void server_core::accept_the_last(loop& on) {
+  on.io().accept_queued();
+  on.io().close_listeners();
 }
 
 void server_core::stop() noexcept {
@@ -47,12 +55,21 @@ void server_core::abort_rest() noexcept {
   });
 }
 
+/// Loop 0 goes last: it carries the signals and the drain deadline.
 void server_core::loop_ended(loop& which) {
   loop_host& host = *hosts_[which.index()];
-  if (loops_running_.fetch_sub(1) == 1) {
-    stage_ = stage::ended;
-    logger_->info("ended");
-  }
+  if (std::exchange(host.ended, true)) return;
+  const bool last = loops_running_.fetch_sub(1) == 1;
+  loop_host& first = *hosts_.front();
+  if (&host != &first) stop_turning(host);
+  if (!last) return;
+  stage_ = stage::ended;
+  logger_->info("ended");
+  if (&host == &first) return stop_turning(first);
+  first.connections->mail()->order([this](loop&) { stop_turning(*hosts_.front()); });
+}
+
+void server_core::stop_turning(loop_host& host) {
   if (host.epoll != nullptr) host.epoll->stop();
   if (host.context != nullptr) host.context->stop();
 }

@@ -51,10 +51,15 @@ struct service_options {
   std::string name = "default";
   /// Port 0 lets the kernel choose; serve() returns what was bound.
   endpoint listen{};
+  /// Many exchanges over a connection, or one.
   connection_mode mode = connection_mode::long_lived;
+  /// How long a connection stays.
   dwell::deadlines deadlines{};
+  /// How it leaves.
   close_plan close{};
+  /// What it may use.
   dwell::limits limits{};
+  /// What is set on its socket.
   socket_options socket{};
   /// Sees the close record of every connection, whatever its handler is. Called on the connection's
   /// loop after the handler's own on_close; must not throw.
@@ -64,8 +69,7 @@ struct service_options {
 /// What to do with a new connection when `server_options::connections` are open.
 enum class when_full : std::uint8_t {
   /// Close the longest idle of 64 sampled connections as `overload`, unless bytes have just come
-  /// from it; when
-  /// none is idle, as pause_accept.
+  /// from it. When none is idle, new ones wait in the accept queue until one is, or closes.
   evict_idle,
   /// Leave new connections in the accept queue until one closes: they wait instead of failing.
   pause_accept,

@@ -12,7 +12,7 @@ struct endpoint {
   /// path of at most 107 bytes, or empty: every address, IPv6 and IPv4 on one socket (IPv4 alone
   /// where the kernel has no IPv6).
   std::string address;
-  /// 0 lets the kernel choose when listening. Not used by Unix sockets.
+  /// 0 lets the kernel choose a free one when listening. Not used by Unix sockets.
   std::uint16_t port = 0;
 
   bool is_unix() const noexcept { return address.starts_with("unix:"); }

@@ -48,9 +48,10 @@ struct socket_options {
   bool reuse_port = true;
   /// Length of the accept queue, 1 to 65,535; the kernel cuts it to net.core.somaxconn (listen(2)).
   int backlog = 4096;
-  /// SO_RCVBUF and SO_SNDBUF in bytes, 4,096 to 1 GiB. nullopt: the kernel tunes them, which is
-  /// nearly always better.
+  /// SO_RCVBUF in bytes, 4,096 to 1 GiB. nullopt: the kernel tunes it, which is nearly always
+  /// better.
   std::optional<int> receive_buffer;
+  /// SO_SNDBUF in bytes, 4,096 to 1 GiB. nullopt: as above.
   std::optional<int> send_buffer;
   /// IPV6_V6ONLY, always set, never inherited from net.ipv6.bindv6only. Off: an IPv6 wildcard
   /// listener takes IPv4 too.

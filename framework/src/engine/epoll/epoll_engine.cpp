@@ -12,6 +12,7 @@
 namespace dwell {
 namespace {
 
+constexpr std::size_t accept_batch = 64;
 constexpr std::uint64_t stall = 100;  // ms
 constexpr std::uint32_t haunted = 3;  // stale events of one generation within a second
 
@@ -170,6 +171,15 @@ void epoll_engine::set_accepting(bool on) {
   }
 }
 
+void epoll_engine::accept_queued() {
+  // As many as a queue can hold: clients that connect all the time do not keep this busy.
+  constexpr int batches = 65'536 / static_cast<int>(accept_batch);
+  for (const listener& each : listeners_) {
+    for (int i = 0; i < batches && accept_from(each); ++i) {
+    }
+  }
+}
+
 void epoll_engine::close_listeners() {
   accepting_ = false;
   for (const listener& each : listeners_) {
@@ -180,11 +190,12 @@ void epoll_engine::close_listeners() {
 }
 
 /// Two phases: accept a batch, then serve each. Serving one before accepting the next costs 15 %.
-void epoll_engine::accept_from(const listener& from) {
-  constexpr std::size_t batch = 64;
-  std::array<accepted, batch> fresh;
+/// True when the queue may hold more.
+bool epoll_engine::accept_from(const listener& from) {
+  std::array<accepted, accept_batch> fresh;
   std::size_t count = 0;
-  while (count < batch && accepting_) {
+  bool more = true;
+  while (count < accept_batch && accepting_) {
     const admission terms = events().reserve(count == 0);
     if (terms == admission::later) break;
     sockaddr_storage address;
@@ -197,14 +208,15 @@ void epoll_engine::accept_from(const listener& from) {
     }
     const int error = errno;
     events().unreserve(terms);
+    // EAGAIN ends the batch; what concerns one connection only (accept(2)) waits for the next.
+    more = error == ECONNABORTED;
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
       events().on_accept_failed(error);
-      break;
     }
-    // EAGAIN ends the batch; what concerns one connection only (accept(2)) waits for the next.
     break;
   }
   for (const accepted& each : std::span{fresh}.first(count)) events().on_accept(each);
+  return more && count != 0;
 }
 
 }  // namespace dwell

@@ -37,6 +37,7 @@ class epoll_engine final : public engine {
 
   endpoint listen(std::uint32_t service, const listener_options& options) override;
   void set_accepting(bool on) override;
+  void accept_queued() override;
   void close_listeners() override;
 
   bool watch(stream& what) noexcept override;
@@ -62,7 +63,7 @@ class epoll_engine final : public engine {
   void end_turn();
   void poll();
   void dispatch(const epoll_event& event);
-  void accept_from(const listener& from);
+  bool accept_from(const listener& from);
   void count_ghost(std::uint32_t generation);
   void rebuild_set();
 

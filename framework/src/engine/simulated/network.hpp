@@ -152,7 +152,7 @@ class network {
   void take_acknowledgement(tcp_connection& c, side at, const segment& what);
   void take_reset(tcp_connection& c, side at);
   void send_reset(tcp_connection& c, side from);
-  void queue_fin(tcp_connection& c, side from);
+  bool queue_fin(tcp_connection& c, side from);
   void enter(tcp_connection& c, side at, std::uint8_t state);
   void drop_unread(tcp_connection& c, side at);
   void fail(tcp_connection& c, side at, int error);

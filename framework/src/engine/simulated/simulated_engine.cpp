@@ -171,14 +171,22 @@ endpoint simulated_engine::listen(std::uint32_t service, const listener_options&
   return network_->endpoint_of(number);
 }
 
+void simulated_engine::accept_queued() {
+  for (const listening& each : listeners_) {
+    while (accept_from(each)) {
+    }
+  }
+}
+
 void simulated_engine::close_listeners() {
   for (const listening& l : listeners_) network_->close_listener(l.number);
   listeners_.clear();
 }
 
-/// In two phases, as on the kernel: accept a batch, then serve each.
-void simulated_engine::accept_from(const listening& where) {
-  if (!accepting_ || !network_->has_queued(where.number)) return;
+/// In two phases, as on the kernel: accept a batch, then serve each. True when the queue may hold
+/// more.
+bool simulated_engine::accept_from(const listening& where) {
+  if (!accepting_ || !network_->has_queued(where.number)) return false;
   const listening from = where;
   fresh_.clear();
   for (int i = 0; i < accept_budget && accepting_ && network_->has_queued(from.number); ++i) {
@@ -195,6 +203,7 @@ void simulated_engine::accept_from(const listening& where) {
                       network::address_of(index), terms});
   }
   for (const accepted& each : fresh_) events().on_accept(each);
+  return !fresh_.empty();
 }
 
 // ── streams

@@ -30,6 +30,7 @@ class simulated_engine final : public engine, private network_host {
   void wake() noexcept override { woken_.store(true, std::memory_order_release); }
   endpoint listen(std::uint32_t service, const listener_options& options) override;
   void set_accepting(bool on) override { accepting_ = on; }
+  void accept_queued() override;
   void close_listeners() override;
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
@@ -60,7 +61,7 @@ class simulated_engine final : public engine, private network_host {
   turn choose_turn();
   void stamp();
   void run_io();
-  void accept_from(const listening& where);
+  bool accept_from(const listening& where);
   void tell(tcp_connection& c);
   tcp_connection& of(const stream& what) const;
 

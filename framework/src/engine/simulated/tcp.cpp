@@ -140,9 +140,7 @@ std::ptrdiff_t network::send(tcp_connection& c, side at, std::span<const iovec> 
 }
 
 void network::shutdown_send(tcp_connection& c, side at) {
-  if (c[at].fin_queued) return;
-  queue_fin(c, at);
-  notify(c, at);  // both sides shut: HUP
+  if (queue_fin(c, at)) notify(c, at);  // both sides shut: HUP
 }
 
 void network::cork(tcp_connection& c, side at, bool on) {
@@ -216,18 +214,20 @@ void network::tidy(tcp_connection& c, side from) {
   }
 }
 
-void network::queue_fin(tcp_connection& c, side from) {
+/// False when it was already, or nobody is there to get it.
+bool network::queue_fin(tcp_connection& c, side from) {
   tcp_end& end = c[from];
-  if (end.fin_queued) return;
+  if (end.fin_queued) return false;
   if (end.state == TCP_ESTABLISHED) {
     enter(c, from, TCP_FIN_WAIT1);
   } else if (end.state == TCP_CLOSE_WAIT) {
     enter(c, from, TCP_LAST_ACK);
   } else {
-    return;
+    return false;
   }
   end.fin_queued = true;
   transmit(c, from, false);
+  return true;
 }
 
 /// Sends what the window allows. Corked: only whole segments, and the rest with the FIN or after
