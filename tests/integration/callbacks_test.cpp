@@ -124,7 +124,7 @@ enum class thrower { on_open, on_data, on_writable, on_peer_closed, on_deadline,
 class throwing : public ::testing::TestWithParam<thrower> {};
 
 TEST_P(throwing, ends_the_connection_as_handler_failed) {
-  const std::string flood(4'000'000, 'x');
+  const std::string flood(32'000'000, 'x');  // more than the kernel takes at once
   std::atomic<bool> may_throw = true;
   const auto throws_in = [&](thrower where) {
     if (GetParam() == where && may_throw) throw std::runtime_error{"on purpose"};
@@ -133,7 +133,7 @@ TEST_P(throwing, ends_the_connection_as_handler_failed) {
   connection_id id{};
   std::atomic<bool> opened = false;
   running_server server{
-      {.deadlines = {.idle = 1min, .read = 100ms}, .limits = {.output = 8'000'000}},
+      {.deadlines = {.idle = 1min, .read = 100ms}, .limits = {.output = 64'000'000}},
       callbacks<>{
           .on_open =
               [&](connection& peer, no_session&) {
@@ -225,7 +225,7 @@ TEST_F(handler_contract, a_session_that_cannot_be_made_ends_the_connection) {
 // ── closing ──
 
 TEST_F(handler_contract, close_may_be_called_in_every_callback) {
-  const std::string flood(4'000'000, 'x');
+  const std::string flood(32'000'000, 'x');  // more than the kernel takes at once
   for (const std::string where : {"on_open", "on_data", "on_writable", "on_peer_closed",
                                   "on_deadline", "on_close", "after"}) {
     SCOPED_TRACE(where);
@@ -239,7 +239,7 @@ TEST_F(handler_contract, close_may_be_called_in_every_callback) {
     };
     running_server server{
         {.deadlines = {.idle = 1min, .read = 100ms, .close = 500ms},
-         .limits = {.output = 8'000'000}},
+         .limits = {.output = 64'000'000}},
         callbacks<>{
             .on_open =
                 [&](connection& peer, no_session&) {
