@@ -28,7 +28,7 @@ namespace {
 using dwell::close_reason;
 using dwell::testing::simulation;
 
-// ── coroutines ──────────────────────────────────────────────────────────────────────────────────
+// ── coroutines ──
 
 // snippet: greet
 dwell::task<> greet(dwell::connection& peer) {
@@ -200,7 +200,7 @@ TEST(handlers, asio_ends_in_simulation) {
   EXPECT_EQ(peer.record().reason, close_reason::finished);
 }
 
-// ── callbacks ───────────────────────────────────────────────────────────────────────────────────
+// ── callbacks ──
 
 // snippet: callbacks
 struct reader {
@@ -293,7 +293,7 @@ TEST(handlers, failures_are_not_answers) {
   EXPECT_EQ(peer.record().reason, close_reason::handler_failed);
 }
 
-// ── from elsewhere ──────────────────────────────────────────────────────────────────────────────
+// ── from elsewhere ──
 
 // snippet: post
 /// On any thread: the answer to a question that a connection has asked.

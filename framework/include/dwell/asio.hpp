@@ -17,7 +17,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Where a handler's Asio objects live: the loop of `peer`. In simulation that is nowhere, and what
 /// is awaited there ends at once with asio::error::operation_not_supported.
@@ -165,7 +165,7 @@ inline constexpr bool reports_an_error_code = false;
 template <class R, class... Results>
 inline constexpr bool reports_an_error_code<R(std::error_code, Results...)> = true;
 
-}  // namespace dwell
+}  // namespace dwell::inline v0
 
 template <class R, class... Results>
 class asio::async_result<dwell::use_task_t, R(Results...)> {

@@ -17,7 +17,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr unsigned steps_per_doubling = 4;
@@ -99,4 +99,4 @@ void block_pool::give(std::byte* block, std::size_t bytes) noexcept {
   poison(block, size);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

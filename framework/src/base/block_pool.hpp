@@ -3,7 +3,7 @@
 #include <array>
 #include <cstddef>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Blocks of bytes for one loop: kept input, queued output, coroutine frames.
 ///
@@ -56,4 +56,4 @@ class block_pool {
   std::size_t in_use_ = 0;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <new>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 void byte_buffer::append(block_pool& pool, std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
@@ -51,4 +51,4 @@ void byte_buffer::make_room(block_pool& pool, std::size_t wanted) {
   head_ = grown;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

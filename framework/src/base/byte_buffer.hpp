@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Contiguous bytes: input that is kept until its consumer can use it.
 ///
@@ -60,4 +60,4 @@ class byte_buffer {
 
 static_assert(sizeof(byte_buffer) == sizeof(void*));
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

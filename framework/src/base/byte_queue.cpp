@@ -5,7 +5,7 @@
 #include <cstring>
 #include <new>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 void byte_queue::append(block_pool& pool, std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
@@ -112,4 +112,4 @@ void byte_queue::give_chain(block_pool& pool, segment* first) noexcept {
   }
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

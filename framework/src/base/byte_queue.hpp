@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Bytes on their way out: appended at the back, gathered and consumed at the front.
 ///
@@ -67,4 +67,4 @@ class byte_queue {
 
 static_assert(sizeof(byte_queue) == sizeof(void*));
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A count that one thread writes and any thread reads.
 ///
@@ -29,4 +29,4 @@ class counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 // Buckets up to 2 x 10^digits hold one value each; those above are at most 1/10^digits of their
@@ -141,4 +141,4 @@ double histogram::deviation() const noexcept {
   return std::sqrt(squares / static_cast<double>(count_));
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// How values are distributed, in bounded memory: log-linear buckets, as HdrHistogram has them.
 ///
@@ -58,4 +58,4 @@ class histogram {
   double sum_ = 0;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -4,7 +4,7 @@
 #include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr std::size_t queued_lines = 1'024;
@@ -40,4 +40,4 @@ rate_limit::verdict rate_limit::ask(std::uint64_t now_ms) noexcept {
   return {true, suppressed_.exchange(0, std::memory_order_relaxed)};
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// An asynchronous logger to standard error that never blocks its callers: when its queue is full,
 /// the oldest line goes. Known to nobody else: spdlog's registry is not touched.
@@ -29,4 +29,4 @@ class rate_limit {
   std::atomic<std::uint64_t> suppressed_{0};
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

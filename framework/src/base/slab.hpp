@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Objects with stable addresses and small indices: what a loop keeps its connections in.
 ///
@@ -146,4 +146,4 @@ class slab {
   std::uint32_t size_ = 0;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -1,6 +1,6 @@
 #include "closing/lifecycle.hpp"
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 using state = lifecycle_state;
@@ -126,4 +126,4 @@ std::string_view to_string(lifecycle_event which) noexcept {
   return names[at(which)];
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 // snippet: states
 /// How a connection ends, as a pure table: states × events → the next state and what to do. It
@@ -63,4 +63,4 @@ lifecycle_step next_step(lifecycle_state state, lifecycle_event event) noexcept;
 std::string_view to_string(lifecycle_state state) noexcept;
 std::string_view to_string(lifecycle_event event) noexcept;
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -2,7 +2,7 @@
 
 #include <new>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr std::uint32_t candidates = 64;
@@ -21,8 +21,7 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 
 }  // namespace
 
-// ── letting in
-// ──────────────────────────────────────────────────────────────────────────────────────
+// ── letting in ──
 
 /// Nobody is evicted before the connection that needs the place is there: the last accept of a
 /// batch finds none. So there is one eviction a batch, since a second could count on the same idle
@@ -141,8 +140,7 @@ void loop::on_accept_failed(int error) {
   owner_->pause_accepting();
 }
 
-// ── making room, draining
-// ───────────────────────────────────────────────────────────────────────────
+// ── making room, draining ──
 
 slot* loop::longest_idle() noexcept {
   slot* oldest = nullptr;
@@ -202,4 +200,4 @@ void loop::sweep() {
   }
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

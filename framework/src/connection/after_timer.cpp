@@ -4,7 +4,7 @@
 
 #include <memory>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 after_timer::after_timer(slot& c, unique_function<void(connection&)> call)
     : peer_{&c}, next_{c.timers}, link_{&c.timers}, call_{std::move(call)} {
@@ -42,4 +42,4 @@ void connection::after(duration delay, unique_function<void(connection&)> fn) {
   if (!c.is_released()) after_timer::start(c, delay, std::move(fn));
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 struct slot;
 
@@ -32,4 +32,4 @@ class after_timer final : timer_target {
 /// Destroys what waits, unrun.
 void cancel_after_timers(slot& c) noexcept;
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 loop& host(const connection& peer) noexcept { return *as_slot(peer).service->host; }
@@ -120,4 +120,4 @@ bool connection::last_exchange() const noexcept {
 }
 void connection::announced_close() noexcept { as_slot(*this).announced = true; }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

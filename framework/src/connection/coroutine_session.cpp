@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 /// Up to this size what was received is copied into a block that fits; beyond it the engine's
@@ -15,8 +15,7 @@ constexpr std::size_t worth_a_copy = std::size_t{4} * 1024;
 
 }  // namespace
 
-// ── running the coroutine
-// ───────────────────────────────────────────────────────────────────────────
+// ── running the coroutine ──
 
 void coroutine_session::resume(std::coroutine_handle<> whom) {
   task_promise_base::resume(whom);
@@ -62,8 +61,7 @@ bool coroutine_session::end() {
   return !outlives;
 }
 
-// ── input
-// ───────────────────────────────────────────────────────────────────────────────────────────
+// ── input ──
 
 void coroutine_session::keep(bytes data) {
   assert(block == nullptr);
@@ -119,8 +117,7 @@ bytes read_operation::await_resume() noexcept {
   return {self.input, self.input == nullptr ? 0 : self.input_size};
 }
 
-// ── output
-// ──────────────────────────────────────────────────────────────────────────────────────────
+// ── output ──
 
 bool write_operation::await_ready() noexcept {
   slot& c = as_slot(*peer_);
@@ -140,8 +137,7 @@ void write_operation::suspend(std::coroutine_handle<> writer) noexcept {
 
 bool write_operation::await_resume() noexcept { return as_slot(*peer_).accepts_output(); }
 
-// ── what the loop calls
-// ─────────────────────────────────────────────────────────────────────────────
+// ── what the loop calls ──
 
 std::size_t coroutine_handler::session_size() const noexcept { return sizeof(coroutine_session); }
 
@@ -202,4 +198,4 @@ bool coroutine_handler::on_close(connection&, void* session, const close_record&
   return self.end();
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// What a connection knows of its handler's coroutine: the session of a coroutine_handler.
 ///
@@ -49,4 +49,4 @@ struct coroutine_session {
 
 static_assert(sizeof(coroutine_session) <= block_pool::smallest);
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <netinet/tcp.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 /// Unacknowledged bytes up to which close() may follow the last send: an initial window (RFC 6928),
@@ -32,8 +32,7 @@ close_method carried_out(const slot& c, dwell::release how) noexcept {
 
 }  // namespace
 
-// ── deciding
-// ────────────────────────────────────────────────────────────────────────────────────────
+// ── deciding ──
 
 void loop::close(slot& c, close_reason reason, std::optional<close_method> method) noexcept {
   if (c.decided || c.is_released()) return;
@@ -90,8 +89,7 @@ void loop::release_owed(slot& c) noexcept {
   mark(c, pending_work::advance);
 }
 
-// ── carrying it out
-// ─────────────────────────────────────────────────────────────────────────────────
+// ── carrying it out ──
 
 /// Does what the state asks for after anything has happened to `c`: counts a raw exchange, flushes,
 /// ends.
@@ -278,8 +276,7 @@ void loop::lose_peer(slot& c, int error) {
   step(c, lifecycle_event::peer_lost);
 }
 
-// ── the last call, and the record of it
-// ─────────────────────────────────────────────────────────────
+// ── the last call, and the record of it ──
 
 void loop::release(slot& c, lifecycle_action action) {
   if (!c.decided) decide(c, c.fin_sent ? close_reason::finished : close_reason::peer_closed, {});
@@ -394,4 +391,4 @@ void loop::end_session(slot& c) noexcept {
   c.session = nullptr;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

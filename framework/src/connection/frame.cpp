@@ -7,7 +7,7 @@
 #include <cstring>
 #include <new>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 /// Behind the frame, not ahead of it, where its alignment would cost eight bytes more.
@@ -34,4 +34,4 @@ void give_frame(void* frame, std::size_t size) noexcept {
   }
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -1,6 +1,6 @@
 #include "connection/loop.hpp"
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 bool loop::may_read(const slot& c) const noexcept {
   if (c.input_ended || c.is_released()) return false;
@@ -90,4 +90,4 @@ bool loop::look(slot& c) {
   return true;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr std::uint32_t no_slot = 0xffff'ffff;
@@ -95,8 +95,7 @@ void loop::free_slots() {
   }
 }
 
-// ── running user code
-// ───────────────────────────────────────────────────────────────────────────────
+// ── running user code ──
 
 void loop::enter(slot& c) noexcept {
   outer_ = current_loop;
@@ -155,8 +154,7 @@ void loop::do_marked() {
   }
 }
 
-// ── engine_events
-// ───────────────────────────────────────────────────────────────────────────────────
+// ── engine_events ──
 
 void loop::on_turn_begin() {
   ++turn_;
@@ -206,8 +204,7 @@ void loop::on_turn_end() {
   if (when_empty_ && slots_.size() == 0) std::exchange(when_empty_, nullptr)();
 }
 
-// ── timers of handlers
-// ──────────────────────────────────────────────────────────────────────────────
+// ── timers of handlers ──
 
 std::uint32_t loop::start_timer(duration delay, timer_target& whom) {
   const auto [index, made] = timers_.emplace(timer{&whom});
@@ -268,4 +265,4 @@ void loop::destroy_all() noexcept {
   dirty_head_ = dirty_tail_ = no_slot;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class offload_job;
 class server;
@@ -271,4 +271,4 @@ class loop final : public engine_events {
   loop* outer_ = nullptr;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

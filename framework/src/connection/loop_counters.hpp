@@ -7,7 +7,7 @@
 
 #include <array>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// One loop's totals: written by the loop, read by any thread.
 struct loop_counters {
@@ -26,4 +26,4 @@ struct loop_counters {
   counter sent;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -2,7 +2,7 @@
 
 #include "engine/engine.hpp"
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 void mailbox::push(std::unique_lock<std::mutex>& held, unique_function<void(loop&)> fn) {
   const bool first = waiting_.empty();
@@ -37,4 +37,4 @@ void mailbox::close() {
   }
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class engine;
 class loop;
@@ -39,4 +39,4 @@ class mailbox {
   std::vector<unique_function<void(loop&)>> waiting_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

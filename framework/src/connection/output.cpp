@@ -4,7 +4,7 @@
 #include <cstring>
 #include <new>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 /// From this size on a send goes out at once: the copy would cost more than the call saves.
@@ -135,4 +135,4 @@ void loop::update_watermarks(slot& c) noexcept {
   }
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 std::optional<tick> sooner(std::optional<tick> a, tick b) noexcept {
@@ -198,4 +198,4 @@ void loop::stretch_handle(slot& c) noexcept {
   c.stalls_seen = stalled_total_;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class loop;
 
@@ -27,4 +27,4 @@ struct hosted_service {
   const service* of;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

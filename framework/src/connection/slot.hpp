@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <memory>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class after_timer;
 
@@ -117,4 +117,4 @@ inline const slot& as_slot(const connection& peer) noexcept {
   return static_cast<const slot&>(peer);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Which phase a connection is in, and since when its deadline runs. One per connection, 12 bytes,
 /// owned by its loop.
@@ -76,4 +76,4 @@ class phase_clock {
 
 static_assert(sizeof(phase_clock) <= 16);
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// How much one `reaper::collect()` may do, in units of about 0.1 to 1 us: moving or re-arming an
 /// entry is 1, a close is `close_cost` (14 to 20 us of system calls).
@@ -81,4 +81,4 @@ class reaper {
   timing_wheel wheel_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

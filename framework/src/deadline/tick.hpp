@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A moment of the loop's clock: milliseconds in 32 bits, wrapping every 49.7 days.
 ///
@@ -38,4 +38,4 @@ class tick {
 /// Whether `a` is earlier than `b`; see `tick` for what that means.
 constexpr bool before(tick a, tick b) noexcept { return a - b < 0; }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

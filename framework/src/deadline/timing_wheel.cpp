@@ -2,7 +2,7 @@
 
 #include <bit>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr unsigned byte_of(tick value, unsigned level) noexcept {
@@ -158,4 +158,4 @@ bool timing_wheel::cascade(std::uint32_t slot, std::uint32_t& moves) noexcept {
   return true;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

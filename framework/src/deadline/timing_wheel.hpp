@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A hierarchical timing wheel: at most one due tick for each index below a given count.
 ///
@@ -114,4 +114,4 @@ class timing_wheel {
   mutable std::uint32_t first_ = unlinked;  // kept between turns, most of which have nothing to do
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 void validate(const char* field, duration given) {
@@ -33,4 +33,4 @@ void validate(const deadlines& given) {
   validate("lifetime", given.lifetime);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -2,7 +2,7 @@
 
 #include <dwell/deadline/deadlines.hpp>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// The longest deadline: 24 days, the whole days in the 31 bits that a signed difference of ticks
 /// has.
@@ -12,4 +12,4 @@ inline constexpr duration longest_deadline = std::chrono::days{24};
 /// the message names the field, its value and the fix.
 void validate(const deadlines& given);
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -23,7 +23,7 @@ namespace asio {
 class io_context;
 }
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// What the engine keeps of one connection; lives in the connection's slot. `descriptor` is -1 once
 /// released.
@@ -213,4 +213,4 @@ class engine {
   engine_events* events_ = nullptr;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 void set_cork(int descriptor, bool on) noexcept {
   const int value = on ? 1 : 0;
@@ -40,4 +40,4 @@ void close_with_reset(int descriptor) noexcept {
   ::close(descriptor);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// The system calls that decide what a close does on the wire. Their order is the lifecycle's
 /// business.
@@ -24,4 +24,4 @@ bool no_time_wait_works() noexcept;
 /// (socket(7)).
 void close_with_reset(int descriptor) noexcept;
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

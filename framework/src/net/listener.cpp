@@ -14,7 +14,7 @@
 #include <system_error>
 #include <unistd.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 class unique_descriptor {
@@ -168,4 +168,4 @@ std::pair<int, endpoint> open_listener(const listener_options& options) {
   return {socket.release(), to_endpoint(bound, length)};
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// What a listening socket is opened with; accepted sockets inherit it.
 struct listener_options {
@@ -29,4 +29,4 @@ void validate(const socket_options& socket);
 /// that names the endpoint or the option with its value, and the fix where there is one.
 std::pair<int, endpoint> open_listener(const listener_options& options);
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

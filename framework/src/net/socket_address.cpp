@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <sys/un.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr std::string_view unix_prefix = "unix:";
@@ -160,4 +160,4 @@ endpoint parse_endpoint(std::string_view text) {
   return where;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

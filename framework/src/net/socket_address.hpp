@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <sys/socket.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A peer's address in 24 bytes, where sockaddr_storage takes 128: kept in every connection.
 class socket_address {
@@ -38,4 +38,4 @@ raw_address to_raw_address(const endpoint& where);
 /// Reads AF_INET, AF_INET6 and AF_UNIX, the path included.
 endpoint to_endpoint(const sockaddr_storage& raw, socklen_t length);
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 std::optional<tcp_facts> read_tcp_facts(int descriptor) noexcept {
   tcp_info info{};
@@ -16,4 +16,4 @@ std::optional<tcp_facts> read_tcp_facts(int descriptor) noexcept {
                    .send_window = info.tcpi_snd_wnd};
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// What TCP_INFO says.
 struct tcp_facts {
@@ -16,4 +16,4 @@ struct tcp_facts {
 /// Asks the kernel (tcp(7), TCP_INFO). Nothing when it does not know the descriptor as TCP.
 std::optional<tcp_facts> read_tcp_facts(int descriptor) noexcept;
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 void require(bool fits, const char* name, std::int64_t value, const char* expected) {
@@ -49,4 +49,4 @@ void validate(const socket_options& socket) {
   if (socket.send_buffer) within(*socket.send_buffer, 4'096, gibibyte, "send_buffer", buffer);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -1,6 +1,6 @@
 #include "server/core.hpp"
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 /// EMFILE and its like last until something is closed; asking twenty times a second is often
@@ -44,4 +44,4 @@ void server_core::pause_accepting() noexcept {
   order_all([](loop& each) { each.accept_again_after(accept_pause); });
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <sys/resource.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 /// Descriptors for what is not a connection: standard streams, listeners, epoll sets, log files,
@@ -47,8 +47,7 @@ std::shared_ptr<spdlog::logger> logger_for(const server_options& options) {
 
 }  // namespace
 
-// ── making
-// ──────────────────────────────────────────────────────────────────────────────────────────
+// ── making ──
 
 server_core::server_core(server_options options)
     : options_{std::move(options)}, limit_{options_.connections} {
@@ -177,8 +176,7 @@ endpoint server_core::listen(service& what) {
   return bound;
 }
 
-// ── running
-// ─────────────────────────────────────────────────────────────────────────────────────────
+// ── running ──
 
 void server_core::begin() {
   stage_ = stage::running;
@@ -253,8 +251,7 @@ void server_core::run_off_loop(offload_job& job) {
   asio::post(*workers_, [&job] { job.run_and_resume(); });
 }
 
-// ── reaching connections
-// ────────────────────────────────────────────────────────────────────────────
+// ── reaching connections ──
 
 void server_core::order_all(const std::function<void(loop&)>& order) noexcept {
   for (const auto& host : hosts_) host->connections->mail()->order(order);
@@ -315,4 +312,4 @@ server_counts server_core::counts() const noexcept {
   return sum;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

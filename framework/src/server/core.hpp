@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class epoll_engine;
 class process_signals;
@@ -121,4 +121,4 @@ class server_core final : public loop_owner {
   rate_limit accept_lines_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

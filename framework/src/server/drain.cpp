@@ -4,7 +4,7 @@
 
 #include <asio/post.hpp>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 void server_core::drain() noexcept {
   stage expected = stage::running;
@@ -74,4 +74,4 @@ void server_core::stop_turning(loop_host& host) {
   if (host.context != nullptr) host.context->stop();
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 spdlog::level::level_enum level_of(close_reason reason) noexcept {
@@ -63,4 +63,4 @@ void server_core::log_accept_failed(int error) noexcept {
   }
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -2,7 +2,7 @@
 
 #include "server/core.hpp"
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 server::server(server_options options) : core_{std::make_unique<server_core>(std::move(options))} {
   core_->set_facade(*this);
@@ -47,4 +47,4 @@ void server::each(std::function<void(connection&)> visit, std::function<void()> 
 }
 server_counts server::counts() const noexcept { return core_->counts(); }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

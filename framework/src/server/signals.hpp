@@ -6,7 +6,7 @@
 #include <functional>
 #include <map>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// SIGINT, SIGTERM and what the user asked for, heard on loop 0 while run() runs.
 class process_signals {
@@ -31,4 +31,4 @@ class process_signals {
   std::map<int, std::function<void()>> actions_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 void require(bool fits, const std::string& complaint) {
@@ -71,4 +71,4 @@ void validate(const service_options& options, const connection_handler& what) {
           "abort_after_fin or abort");
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 
 #include "connection/service.hpp"
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Each throws std::invalid_argument naming the field, its value and what to use.
 void validate(const server_options& options);
@@ -14,4 +14,4 @@ void validate(const service_options& options, const connection_handler& what);
 /// A service's TCP_USER_TIMEOUT, chosen or by default.
 duration user_timeout_of(const service_options& options);
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A view of bytes that somebody else owns. Made from and read as std::string_view or
 /// std::span<const std::byte>. Tests false only when it stands for "no more bytes will come";
@@ -43,7 +43,7 @@ class bytes {
   std::size_t size_ = 0;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0
 
 template <>
 inline constexpr bool std::ranges::enable_borrowed_range<dwell::bytes> = true;

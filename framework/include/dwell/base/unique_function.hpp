@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 template <class Signature>
 class unique_function;
@@ -40,4 +40,4 @@ class unique_function<R(Args...)> {
   std::unique_ptr<callable> target_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// How a connection leaves, which decides where TIME_WAIT ends up. A method is a request: the
 /// close_record says what happened. All are bounded by deadlines.close and TCP_USER_TIMEOUT.
@@ -75,4 +75,4 @@ struct close_plan {
   }
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

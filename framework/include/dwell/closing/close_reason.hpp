@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Why a connection ended. Every connection ends with exactly one of these.
 enum class close_reason : std::uint8_t {
@@ -35,4 +35,4 @@ constexpr std::string_view to_string(close_reason reason) noexcept {
   return names[static_cast<std::size_t>(reason)];
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string_view>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Who sent the first FIN or RST, as far as this end could see: two FINs that cross on the wire
 /// look from here as if each end had been first.
@@ -78,4 +78,4 @@ struct close_record {
   std::optional<std::chrono::microseconds> rtt;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A copyable callable that several loops call at the same time, and therefore as const: a
 /// `mutable` lambda does not compile.
@@ -65,4 +65,4 @@ struct callbacks {
   bool announces_close = false;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

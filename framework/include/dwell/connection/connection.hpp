@@ -16,7 +16,7 @@
 #include <optional>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class connection;
 class server;
@@ -84,8 +84,7 @@ class connection {
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
 
-  // ── who and what
-  // ──────────────────────────────────────────────────────────────────────────────────
+  // ── who and what ──
   connection_id id() const noexcept;
   dwell::server& server() const noexcept;
   /// Allocates the text. The peer of a Unix socket is "unix:" and usually nothing more.
@@ -95,8 +94,7 @@ class connection {
   /// The descriptor, or -1 once it is released. Dwell owns it: do not close it or change its flags.
   int native_handle() const noexcept;
 
-  // ── how it is
-  // ─────────────────────────────────────────────────────────────────────────────────────
+  // ── how it is ──
   /// True until the end is decided: by close(), a deadline, the peer's reset, or a server that
   /// stops.
   bool is_open() const noexcept;
@@ -115,8 +113,7 @@ class connection {
   std::size_t queued() const noexcept;       ///< bytes of output the kernel has not taken yet
   std::uint64_t exchanges() const noexcept;  ///< finished ones
 
-  // ── output
-  // ────────────────────────────────────────────────────────────────────────────────────────
+  // ── output ──
   /// Queues bytes, which are copied or sent before it returns; never waits. What one callback sends
   /// leaves in one system call. False once sending is over (close, shutdown_send, peer gone). Above
   /// limits.high_watermark reading stops until the queue is below limits.low_watermark; past
@@ -125,8 +122,7 @@ class connection {
   /// Half-close: FIN after what is queued; receiving goes on.
   void shutdown_send() noexcept;
 
-  // ── input (callbacks)
-  // ─────────────────────────────────────────────────────────────────────────────
+  // ── input (callbacks) ──
   /// No on_data until resume(). Bytes stay with the kernel, so the peer is slowed down; meanwhile
   /// the connection is in its handle phase.
   void pause() noexcept;
@@ -134,8 +130,7 @@ class connection {
   /// Says that an answer is owed (see dwell::owed). Allocates nothing.
   owed owe() noexcept;
 
-  // ── coroutines
-  // ────────────────────────────────────────────────────────────────────────────────────
+  // ── coroutines ──
   /// The next bytes, at least one; false when no more will come (reason() says why). They belong to
   /// the connection and stay valid until the next read() on it, whatever is awaited in between. One
   /// at a time.
@@ -150,8 +145,7 @@ class connection {
   /// Waits until the kernel has taken everything. False when the connection ended first.
   write_operation flush() noexcept { return {*this, write_operation::until::flushed}; }
 
-  // ── time
-  // ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── time ──
   /// Replaces one of deadlines' values for this connection (login 5 s, afterwards 1 h); `off` is
   /// allowed. A value out of deadlines' range is clamped to it. Allocates on first use.
   void set_deadline(dwell::phase which, duration value) noexcept;
@@ -159,15 +153,13 @@ class connection {
   /// by then.
   void after(duration delay, unique_function<void(connection&)> fn);
 
-  // ── the end
-  // ───────────────────────────────────────────────────────────────────────────────────────
+  // ── the end ──
   /// Ends the connection after what is queued has left, as the service's close_plan says for
   /// `reason`, or by `method`. The first call wins; later ones do nothing.
   void close(close_reason reason = close_reason::finished) noexcept;
   void close(close_reason reason, close_method method) noexcept;
 
-  // ── for protocols
-  // ─────────────────────────────────────────────────────────────────────────────────
+  // ── for protocols ──
   /// The handler itself says where messages begin and end, so that a raw stream's rule (an exchange
   /// ends when input is asked for after having sent) does not apply. Sticky; call it in on_open.
   void delimits_messages() noexcept;
@@ -192,4 +184,4 @@ class connection {
   ~connection() = default;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Names one connection for as long as the process lives: ids are never reused. A value; what to
 /// keep where a `connection&` would not stay valid. Prints as "loop.slot.generation".
@@ -23,7 +23,7 @@ inline std::string to_string(const connection_id& id) {
          std::to_string(id.generation);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0
 
 template <>
 struct std::hash<dwell::connection_id> {

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// What a loop calls: callbacks and coroutines both look like this to it. Implemented by Dwell;
 /// users make a dwell::handler. Called as const, from every loop, with a session of its own per
@@ -142,4 +142,4 @@ class handler {
   std::shared_ptr<const connection_handler> target_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -6,7 +6,7 @@
 #include <coroutine>
 #include <type_traits>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A call that runs on a worker thread while the coroutine that awaits it is suspended.
 class offload_job : public suspension {
@@ -77,4 +77,4 @@ offload_operation<std::remove_reference_t<F>> offload(F&& work) noexcept {
   return offload_operation<std::remove_reference_t<F>>{work};
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class connection;
 
@@ -77,4 +77,4 @@ enum class when_full : std::uint8_t {
   refuse,
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

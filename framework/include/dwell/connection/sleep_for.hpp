@@ -7,7 +7,7 @@
 #include <coroutine>
 #include <cstdint>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Awaited; see sleep_for().
 class [[nodiscard]] sleep_operation final : suspension, timer_target {
@@ -37,4 +37,4 @@ class [[nodiscard]] sleep_operation final : suspension, timer_target {
 /// that happens meanwhile.
 inline sleep_operation sleep_for(duration length) noexcept { return sleep_operation{length}; }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

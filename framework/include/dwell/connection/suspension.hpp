@@ -8,7 +8,7 @@ namespace asio {
 class io_context;
 }
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class connection;
 class loop;
@@ -68,4 +68,4 @@ class suspension {
   suspension** link_ = nullptr;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

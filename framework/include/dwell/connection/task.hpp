@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 struct coroutine_session;
 
@@ -208,7 +208,7 @@ constexpr bool is_awaitable_parameter() {
 template <class Parameter>
 inline constexpr bool awaitable_parameter = is_awaitable_parameter<Parameter>();
 
-}  // namespace dwell
+}  // namespace dwell::inline v0
 
 template <class T, class... Parameters>
 struct std::coroutine_traits<dwell::task<T>, Parameters...> {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Where a socket is. A value.
 struct endpoint {
@@ -26,4 +26,4 @@ std::string to_string(const endpoint& where);
 /// text and what was expected.
 endpoint parse_endpoint(std::string_view text);
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

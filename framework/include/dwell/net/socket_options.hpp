@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Probes on a silent connection (SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT; tcp(7)).
 /// idle + interval × count above the user timeout is refused: the user timeout replaces the count.
@@ -58,4 +58,4 @@ struct socket_options {
   bool v6only = false;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -11,7 +11,7 @@ namespace spdlog {
 class logger;
 }
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// How the server ends.
 struct drain_options {
@@ -45,4 +45,4 @@ struct server_options {
   std::shared_ptr<spdlog::logger> logger{};
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -16,7 +16,7 @@ namespace asio {
 class io_context;
 }
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 class server_core;
 
@@ -96,4 +96,4 @@ class server {
   std::unique_ptr<server_core> core_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Milliseconds of std::chrono::steady_clock, rounded down, so that a deadline that compares with
 /// it is never early. The only place in the framework that reads a clock.
@@ -13,4 +13,4 @@ inline std::uint64_t read_clock() noexcept {
       std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <unistd.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr std::size_t accept_batch = 64;
@@ -44,8 +44,7 @@ void epoll_engine::stop() {
   armed_for_ = 0;
 }
 
-// ── turns
-// ───────────────────────────────────────────────────────────────────────────────────────────
+// ── turns ──
 
 void epoll_engine::wait_for_events() {
   auto ready = [this, alive = std::weak_ptr{alive_}](const std::error_code& error) {
@@ -154,8 +153,7 @@ void epoll_engine::rebuild_set() {
   set_accepting(accepting_);
 }
 
-// ── listeners
-// ───────────────────────────────────────────────────────────────────────────────────────
+// ── listeners ──
 
 endpoint epoll_engine::listen(std::uint32_t service, const listener_options& options) {
   auto [descriptor, bound] = open_listener(options);
@@ -219,4 +217,4 @@ bool epoll_engine::accept_from(const listener& from) {
   return more && count != 0;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// The engine on Linux: an epoll set of its own, watched through one descriptor of an Asio
 /// io_context. Asio carries timers, posts and whatever else its user brings; readiness of
@@ -87,4 +87,4 @@ class epoll_engine final : public engine {
   bool spell_over_ = false;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -6,7 +6,7 @@
 #include <new>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Room for the one handler of one repeated Asio operation, so that starting it again allocates
 /// nothing.
@@ -66,4 +66,4 @@ class with_memory {
   Call call_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -5,7 +5,7 @@
 #include <system_error>
 #include <unistd.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 // stream::registered. `present` tells an empty interest from not being in the set.
@@ -89,4 +89,4 @@ bool poller::control(int operation, int descriptor, std::uint32_t events, std::u
   return epoll_ctl(set_, operation, descriptor, &event) == 0;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -7,7 +7,7 @@
 #include <span>
 #include <sys/epoll.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// An epoll set and what is in it. Level-triggered; interest follows want, lazily where that spares
 /// a call.
@@ -51,4 +51,4 @@ class poller {
   std::array<epoll_event, batch> ready_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 bool epoll_engine::watch(stream& what) noexcept { return !what.enrolled || poller_.watch(what); }
 
@@ -96,4 +96,4 @@ bool epoll_engine::can_avoid_time_wait() const noexcept {
   return works;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <span>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Calls `use(part)` for the first `count` bytes, and takes them out.
 template <class Use>
@@ -37,4 +37,4 @@ inline void move_bytes(block_pool& pool, byte_queue& from, byte_queue& to, std::
   }
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

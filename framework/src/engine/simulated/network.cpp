@@ -10,7 +10,7 @@
 #include <string>
 #include <system_error>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr std::uint32_t ports_per_address = 50'000;
@@ -19,8 +19,7 @@ constexpr std::uint32_t first_client_address = 0x0a000001;  // 10.0.0.1
 
 }  // namespace
 
-// ── time
-// ────────────────────────────────────────────────────────────────────────────────────────────
+// ── time ──
 
 void network::schedule(std::uint64_t at, event_kind kind, const tcp_connection& c, side from) {
   events_.push_back({at, static_cast<std::uint32_t>(random_.next()), c.index, kind, from});
@@ -94,8 +93,7 @@ void network::notify(tcp_connection& c, side at) {
   }
 }
 
-// ── hosts and listeners
-// ─────────────────────────────────────────────────────────────────────────────
+// ── hosts and listeners ──
 
 std::uint16_t network::add_host(network_host& host) {
   hosts_.push_back(&host);
@@ -142,8 +140,7 @@ void network::close_listener(std::uint16_t which) {
   l.queue.clear();
 }
 
-// ── connections
-// ─────────────────────────────────────────────────────────────────────────────────────
+// ── connections ──
 
 tcp_connection& network::connect(std::uint16_t port) {
   const auto [index, c] = connections_.emplace();
@@ -207,4 +204,4 @@ std::optional<std::uint32_t> network::index_of(const endpoint& client) {
   return (address - first_client_address) * ports_per_address + (client.port - first_client_port);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// What goes wrong. Probabilities are 0 to 1, times are milliseconds.
 struct network_faults {
@@ -180,4 +180,4 @@ class network {
   std::uint16_t next_port_ = 20'000;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 peer_data& simulated_peer::data() {
   if (!state().data) state().data = std::make_unique<peer_data>();
@@ -116,4 +116,4 @@ void simulated_peer::lose(std::ptrdiff_t error) {
   network_->close(*connection_, side::client);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// The client's application at its end of a connection: sends what it is told, reads what comes,
 /// and closes when the server has. A short-lived handle: what it remembers is in the connection.
@@ -44,4 +44,4 @@ class simulated_peer {
   tcp_connection* connection_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// What a client has sent or received, once it has.
 struct peer_data {
@@ -29,4 +29,4 @@ struct peer_state {
   std::int16_t error = 0;  // what its socket reported
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// SplitMix64: the same numbers from the same seed on every compiler and machine.
 class random_numbers {
@@ -27,4 +27,4 @@ class random_numbers {
   std::uint64_t state_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

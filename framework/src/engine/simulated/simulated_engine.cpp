@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <poll.h>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr std::size_t batch_size = 128;
@@ -29,8 +29,7 @@ tcp_connection& simulated_engine::of(const stream& what) const {
   return (*network_)[static_cast<std::uint32_t>(what.descriptor - first_descriptor)];
 }
 
-// ── turns
-// ───────────────────────────────────────────────────────────────────────────────────────────
+// ── turns ──
 
 bool simulated_engine::has_io() const {
   return !ready_.empty() || (accepting_ && std::any_of(listeners_.begin(), listeners_.end(),
@@ -88,8 +87,7 @@ void simulated_engine::arm(std::uint64_t due) {
   if (!armed_ || due < *armed_) armed_ = due;
 }
 
-// ── readiness
-// ───────────────────────────────────────────────────────────────────────────────────────
+// ── readiness ──
 
 void simulated_engine::notice(tcp_connection& what) {
   if (what.noticed) return;
@@ -162,8 +160,7 @@ bool simulated_engine::watch(stream& what) noexcept {
   return true;
 }
 
-// ── listeners
-// ───────────────────────────────────────────────────────────────────────────────────────
+// ── listeners ──
 
 endpoint simulated_engine::listen(std::uint32_t service, const listener_options& options) {
   const std::uint16_t number = network_->listen(host_, options);
@@ -210,8 +207,7 @@ bool simulated_engine::accept_from(const listening& where) {
   return !fresh_.empty();
 }
 
-// ── streams
-// ─────────────────────────────────────────────────────────────────────────────────────────
+// ── streams ──
 
 received simulated_engine::receive(stream& from) noexcept {
   tcp_connection& c = of(from);
@@ -277,4 +273,4 @@ void simulated_engine::release(stream& what, dwell::release how) noexcept {
   what.registered = 0;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

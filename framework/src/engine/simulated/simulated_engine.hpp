@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// An engine in virtual time over a simulated network. What it does in one turn (accept, I/O,
 /// timer, wake) and in which order is drawn from the network's seed, within what epoll_engine
@@ -79,4 +79,4 @@ class simulated_engine final : public engine, private network_host {
   std::vector<accepted> fresh_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 std::uint32_t network::receive_buffer(const tcp_connection& c, side at) const noexcept {
   if (at == side::client) return default_receive_buffer;
@@ -150,4 +150,4 @@ void network::reset(tcp_connection& c, side at) {
 
 void network::vanish(tcp_connection& c) { c.vanished = true; }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

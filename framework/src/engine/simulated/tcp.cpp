@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 constexpr std::uint64_t uncork_after = 200;
@@ -18,8 +18,7 @@ constexpr std::uint64_t orphan_patience = 107'000;        // net.ipv4.tcp_orphan
 
 }  // namespace
 
-// ── sending
-// ─────────────────────────────────────────────────────────────────────────────────────────
+// ── sending ──
 tcp_flow& network::flow_from(tcp_connection& c, side from) {
   auto& out = c[from].out;
   if (!out) {
@@ -111,8 +110,7 @@ void network::send_reset(tcp_connection& c, side from) {
   put_on_wire(c, from, std::move(last));
 }
 
-// ── receiving
-// ───────────────────────────────────────────────────────────────────────────────────────
+// ── receiving ──
 
 void network::arrive(tcp_connection& c, side from) {
   {
@@ -225,8 +223,7 @@ void network::expire(tcp_connection& c, side at) {
   }
 }
 
-// ── TCP_USER_TIMEOUT
-// ────────────────────────────────────────────────────────────────────────────────
+// ── TCP_USER_TIMEOUT ──
 
 bool network::outstanding(const tcp_connection& c, side at) const noexcept {
   const std::uint8_t state = c[at].state;
@@ -262,4 +259,4 @@ void network::check_patience(tcp_connection& c, side at) {
   schedule(now_ + patience(c, at) - waited, event_kind::patience, c, at);
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -10,7 +10,7 @@
 #include <netinet/tcp.h>
 #include <vector>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 enum class side : std::uint8_t { server, client };
 constexpr side other(side which) noexcept {
@@ -88,4 +88,4 @@ struct tcp_connection {
 
 static_assert(sizeof(tcp_connection) <= 150);
 
-}  // namespace dwell
+}  // namespace dwell::inline v0
