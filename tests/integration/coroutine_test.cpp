@@ -38,7 +38,7 @@ task<> echo(connection& peer) {
   while (auto data = co_await peer.read()) co_await peer.write(data);
 }
 
-// ── reading and writing ─────────────────────────────────────────────────────────────────────────
+// ── reading and writing ──
 
 TEST(coroutine, echoes_message_by_message) {
   running_server it{{}, echo};
@@ -239,7 +239,7 @@ TEST(coroutine, counts_an_answer_in_pieces_as_one_exchange) {
   EXPECT_EQ(it.records().only().exchanges, 1U);
 }
 
-// ── backpressure ────────────────────────────────────────────────────────────────────────────────
+// ── backpressure ──
 
 TEST(coroutine, write_waits_for_a_slow_reader) {
   std::atomic<std::size_t> most = 0;
@@ -296,7 +296,7 @@ TEST(coroutine, write_and_flush_are_false_when_the_peer_does_not_read) {
   EXPECT_EQ(ended, 1);
 }
 
-// ── deadlines ───────────────────────────────────────────────────────────────────────────────────
+// ── deadlines ──
 
 TEST(coroutine, read_is_false_at_the_idle_deadline) {
   std::promise<std::optional<close_reason>> reason;
@@ -338,7 +338,7 @@ TEST(coroutine, is_in_its_handle_phase_before_it_reads) {
   EXPECT_EQ(it.records().only().reason, close_reason::handle_timeout);
 }
 
-// ── sleep_for and after ─────────────────────────────────────────────────────────────────────────
+// ── sleep_for and after ──
 
 TEST(coroutine, sleeps_as_long_as_it_asked) {
   std::promise<duration> took;
@@ -416,7 +416,7 @@ TEST(coroutine, after_may_throw) {
   EXPECT_EQ(it.records().only().reason, close_reason::handler_failed);
 }
 
-// ── exceptions ──────────────────────────────────────────────────────────────────────────────────
+// ── exceptions ──
 
 TEST(coroutine, an_exception_ends_its_connection_only) {
   running_server it{{}, [](connection& peer) -> task<> {
@@ -489,7 +489,7 @@ TEST(coroutine, catches_what_its_tasks_throw) {
   EXPECT_EQ(peer.receive_to_end().data, "below");
 }
 
-// ── offload ─────────────────────────────────────────────────────────────────────────────────────
+// ── offload ──
 
 // Holds workers until it is opened.
 class gate {
@@ -607,7 +607,7 @@ TEST(coroutine, a_server_that_is_destroyed_waits_for_offloaded_work) {
   opener.join();
 }
 
-// ── other ways in ───────────────────────────────────────────────────────────────────────────────
+// ── other ways in ──
 
 TEST(coroutine, others_may_post_to_it_while_it_waits) {
   std::promise<connection_id> opened;
@@ -678,7 +678,7 @@ TEST(coroutine, every_suspended_handler_is_destroyed_with_its_server) {
   EXPECT_EQ(live, 0);
 }
 
-// ── forms that GCC 12 must get right ────────────────────────────────────────────────────────────
+// ── forms that GCC 12 must get right ──
 
 task<std::size_t> size_of(connection& peer, const std::string& text) {
   co_await peer.write(text);

@@ -15,18 +15,10 @@ constexpr std::size_t worth_a_copy = std::size_t{4} * 1024;
 
 }  // namespace
 
-// ── running the coroutine
-// ───────────────────────────────────────────────────────────────────────────
+// ── running the coroutine ──
 
 void coroutine_session::resume(std::coroutine_handle<> whom) {
   task_promise_base::resume(whom);
-  settle();
-}
-
-void coroutine_session::deliver(std::coroutine_handle<> whom) {
-  delivering = true;
-  task_promise_base::resume(whom);
-  delivering = false;
   settle();
 }
 
@@ -42,7 +34,7 @@ void coroutine_session::settle() {
 
 void coroutine_session::begin(task<> handler) {
   body = std::move(handler);
-  deliver(body.frame_);
+  resume(body.frame_);
 }
 
 /// Whatever the coroutine waits for ends once; what it waits for next is its own affair. True when
@@ -62,8 +54,7 @@ bool coroutine_session::end() {
   return !outlives;
 }
 
-// ── input
-// ───────────────────────────────────────────────────────────────────────────────────────────
+// ── input ──
 
 void coroutine_session::keep(bytes data) {
   assert(block == nullptr);
@@ -91,14 +82,6 @@ bool coroutine_session::no_more_input() const noexcept {
   return peer->decided || (peer->input_ended && peer->kept.empty());
 }
 
-void coroutine_session::wait_for_input() noexcept {
-  if (delivering) {  // the loop goes on as if it had never been paused
-    peer->paused = false;
-  } else {
-    host().resume(*peer);
-  }
-}
-
 bool read_operation::await_ready() noexcept {
   coroutine_session& self = coroutine_session::of(as_slot(*peer_));
   self.forget_input();
@@ -111,7 +94,7 @@ void read_operation::suspend(std::coroutine_handle<> reader) noexcept {
          "dwell: only its own handler reads from a connection");
   assert(!self.reader && "dwell: one read() at a time");
   self.reader = reader;
-  self.wait_for_input();
+  self.host().resume(*self.peer);
 }
 
 bytes read_operation::await_resume() noexcept {
@@ -119,8 +102,7 @@ bytes read_operation::await_resume() noexcept {
   return {self.input, self.input == nullptr ? 0 : self.input_size};
 }
 
-// ── output
-// ──────────────────────────────────────────────────────────────────────────────────────────
+// ── output ──
 
 bool write_operation::await_ready() noexcept {
   slot& c = as_slot(*peer_);
@@ -140,8 +122,7 @@ void write_operation::suspend(std::coroutine_handle<> writer) noexcept {
 
 bool write_operation::await_resume() noexcept { return as_slot(*peer_).accepts_output(); }
 
-// ── what the loop calls
-// ─────────────────────────────────────────────────────────────────────────────
+// ── what the loop calls ──
 
 std::size_t coroutine_handler::session_size() const noexcept { return sizeof(coroutine_session); }
 
@@ -167,7 +148,7 @@ std::size_t coroutine_handler::on_data(connection&, void* session, bytes data) c
   if (!self.reader) return 0;
   self.keep(data);
   self.peer->paused = true;
-  self.deliver(std::exchange(self.reader, nullptr));
+  self.resume(std::exchange(self.reader, nullptr));
   return data.size();
 }
 

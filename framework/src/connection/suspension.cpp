@@ -64,8 +64,7 @@ void suspension::unlink() noexcept {
   link_ = nullptr;
 }
 
-// ── sleep_for
-// ───────────────────────────────────────────────────────────────────────────────────────
+// ── sleep_for ──
 
 sleep_operation::~sleep_operation() {
   if (suspended()) host().cancel_timer(timer_);
@@ -94,8 +93,7 @@ void sleep_operation::connection_ended() {
   resume_ended();
 }
 
-// ── offload
-// ─────────────────────────────────────────────────────────────────────────────────────────
+// ── offload ──
 
 void offload_job::start(std::coroutine_handle<> sleeper) {
   suspend(sleeper);
