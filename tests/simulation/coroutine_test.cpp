@@ -198,11 +198,11 @@ TEST(coroutine, a_task_that_is_destroyed_while_it_sleeps_leaves_no_timer) {
   dwell::connection_id id;
   auto& server = sim.serve({}, [&](connection& peer) -> task<> {
     id = peer.id();
-    const auto sleep = []() -> task<> {
+    const auto slumber = []() -> task<> {
       co_await dwell::sleep_for(1s);
       ADD_FAILURE() << "destroyed before";
     };
-    sleeping = sleep();
+    sleeping = slumber();
     co_await std::move(*sleeping);
   });
   auto peer = sim.connect(server);
