@@ -91,6 +91,45 @@ TEST(coroutine, is_idle_in_read_and_in_handle_anywhere_else) {
   EXPECT_EQ(peer.closed_after(), 20s + 4 * 55s + 35s + 30s);
 }
 
+TEST(coroutine, is_in_handle_after_the_peers_end_too) {
+  simulation sim{{.seed = 4}};
+  auto& server =
+      sim.serve({.deadlines = {.idle = 30s, .handle = 40s}}, [](connection& peer) -> task<> {
+        while (co_await peer.read()) {
+        }
+        EXPECT_EQ(peer.reason(), close_reason::peer_closed);
+        EXPECT_TRUE(co_await dwell::sleep_for(35s));
+        co_await peer.write("late, and in time");
+      });
+  auto peer = sim.connect(server);
+  peer.shutdown_send();
+  sim.advance(1min);
+  EXPECT_EQ(peer.received(), "late, and in time");
+  EXPECT_EQ(peer.record().reason, close_reason::peer_closed);
+}
+
+// What it waits for is cut short once, by the end; what it waits for after that is not.
+TEST(coroutine, sleeps_in_full_once_its_connection_has_ended) {
+  with_seeds([](std::uint64_t seed) {
+    simulation sim{{.seed = seed}};
+    std::optional<duration> read_ended, slept;
+    auto& server = sim.serve({.deadlines = {.idle = 60s}}, [&](connection& peer) -> task<> {
+      co_await peer.read();
+      read_ended = sim.now();
+      EXPECT_FALSE(co_await dwell::sleep_for(5s));
+      slept = sim.now();
+    });
+    sim.connect(server);
+    sim.advance(61s);
+    ASSERT_TRUE(read_ended);
+    EXPECT_FALSE(slept);
+    EXPECT_EQ(server.counts().waiting_for_frames, 1U);
+    sim.advance(10s);
+    EXPECT_EQ(slept, *read_ended + 5s);
+    EXPECT_EQ(server.counts().waiting_for_frames, 0U);
+  });
+}
+
 TEST(coroutine, after_fires_in_its_exact_tick) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};

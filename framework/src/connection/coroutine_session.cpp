@@ -22,13 +22,6 @@ void coroutine_session::resume(std::coroutine_handle<> whom) {
   settle();
 }
 
-void coroutine_session::deliver(std::coroutine_handle<> whom) {
-  delivering = true;
-  task_promise_base::resume(whom);
-  delivering = false;
-  settle();
-}
-
 /// The end of the coroutine is that of the connection.
 void coroutine_session::settle() {
   if (!body || !body.frame_.done()) return;
@@ -41,7 +34,7 @@ void coroutine_session::settle() {
 
 void coroutine_session::begin(task<> handler) {
   body = std::move(handler);
-  deliver(body.frame_);
+  resume(body.frame_);
 }
 
 /// Whatever the coroutine waits for ends once; what it waits for next is its own affair. True when
@@ -89,14 +82,6 @@ bool coroutine_session::no_more_input() const noexcept {
   return peer->decided || (peer->input_ended && peer->kept.empty());
 }
 
-void coroutine_session::wait_for_input() noexcept {
-  if (delivering) {  // the loop goes on as if it had never been paused
-    peer->paused = false;
-  } else {
-    host().resume(*peer);
-  }
-}
-
 bool read_operation::await_ready() noexcept {
   coroutine_session& self = coroutine_session::of(as_slot(*peer_));
   self.forget_input();
@@ -109,7 +94,7 @@ void read_operation::suspend(std::coroutine_handle<> reader) noexcept {
          "dwell: only its own handler reads from a connection");
   assert(!self.reader && "dwell: one read() at a time");
   self.reader = reader;
-  self.wait_for_input();
+  self.host().resume(*self.peer);
 }
 
 bytes read_operation::await_resume() noexcept {
@@ -163,7 +148,7 @@ std::size_t coroutine_handler::on_data(connection&, void* session, bytes data) c
   if (!self.reader) return 0;
   self.keep(data);
   self.peer->paused = true;
-  self.deliver(std::exchange(self.reader, nullptr));
+  self.resume(std::exchange(self.reader, nullptr));
   return data.size();
 }
 

@@ -26,7 +26,6 @@ struct coroutine_session {
   std::uint32_t input_size = 0;
   write_operation::until goal = write_operation::until::below_high_watermark;
   bool block_lent : 1 = false;  // by the engine: of its size
-  bool delivering : 1 = false;  // the loop looks at slot::paused when the coroutine has suspended
   bool outlives : 1 = false;    // the connection has ended and waits for the coroutine
 
   static coroutine_session& of(slot& c) noexcept {
@@ -36,7 +35,6 @@ struct coroutine_session {
 
   /// Inside a handler call. May throw what the coroutine has ended by.
   void resume(std::coroutine_handle<> whom);
-  void deliver(std::coroutine_handle<> whom);
   void begin(task<> handler);
   bool end();
   void settle();
@@ -44,7 +42,6 @@ struct coroutine_session {
   void keep(bytes data);
   void forget_input() noexcept;
   bool no_more_input() const noexcept;
-  void wait_for_input() noexcept;
 };
 
 static_assert(sizeof(coroutine_session) <= block_pool::smallest);

@@ -13,6 +13,9 @@
 
 #ifndef DWELL_TEST_TSAN
 
+#include <dwell/dwell.hpp>
+#include <dwell/testing/simulation.hpp>
+
 #include "base/block_pool.hpp"
 #include "base/byte_buffer.hpp"
 #include "base/byte_queue.hpp"
@@ -23,6 +26,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -137,6 +141,40 @@ TEST(allocation_failure, a_wheel_stays_as_it_was) {
     EXPECT_THROW(wheel.grow(1'000'000), std::bad_alloc);
   }
   EXPECT_EQ(wheel.capacity(), 10U);
+}
+
+// The call that would have made the task throws, into the caller's body or, without a frame for the
+// handler itself, to the loop.
+TEST(allocation_failure, of_a_frame_is_an_exception_of_its_connection) {
+  using dwell::connection;
+  using dwell::task;
+  dwell::testing::simulation sim{{.seed = 1}};
+  int served = 0;
+  bool caught = false;
+  const auto child = [](std::array<char, 100'000> frame) -> task<char> { co_return frame[0]; };
+  const auto body = [&](connection& peer) -> task<> {
+    const memory_limit limit{served == 2 ? 0 : never};
+    try {
+      co_await child({});
+    } catch (const std::bad_alloc&) {
+      caught = true;
+    }
+    peer.send("alive");
+  };
+  auto& server = sim.serve({}, [&](connection& peer) {
+    const memory_limit limit{++served == 1 ? 0 : never};
+    return body(peer);
+  });
+  auto without = sim.connect(server);
+  sim.advance(std::chrono::seconds{1});
+  EXPECT_EQ(without.record().reason, dwell::close_reason::handler_failed);
+  auto with = sim.connect(server);
+  sim.advance(std::chrono::seconds{1});
+  EXPECT_EQ(with.received(), "alive");
+  EXPECT_TRUE(caught);
+  auto after = sim.connect(server);
+  sim.advance(std::chrono::seconds{1});
+  EXPECT_EQ(after.received(), "alive");
 }
 
 }  // namespace
