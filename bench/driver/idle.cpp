@@ -137,7 +137,7 @@ class idle_run {
   }
 
   void turn(nanoseconds until) {
-    std::array<epoll_event, 256> events;
+    std::array<epoll_event, 256> events{};
     const nanoseconds wait = std::max<nanoseconds>(0, until - now());
     const timespec timeout{wait / second, wait % second};
     const int n =
@@ -151,7 +151,7 @@ class idle_run {
   }
 
   void on_readable(idler& each, nanoseconds at) {
-    std::array<char, 64> buffer;
+    std::array<char, 64> buffer{};
     const ssize_t n = recv(each.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n > 0) {

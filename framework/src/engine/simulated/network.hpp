@@ -109,6 +109,8 @@ class network {
   void reset(tcp_connection& c, side at);
   /// SIOCOUTQ: bytes, and one for a FIN.
   std::uint32_t unacknowledged(const tcp_connection& c, side at) const noexcept;
+  /// Bytes the peer has room for, beyond what it acknowledged.
+  std::uint32_t send_window(const tcp_connection& c, side at) const noexcept;
   /// What TCP_INFO says: a TIME_WAIT that still has a descriptor is TCP_CLOSE.
   std::uint8_t state_of(const tcp_connection& c, side at) const noexcept;
   /// The client is gone without a word, and the server's segments get lost.

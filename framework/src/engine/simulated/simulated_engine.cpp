@@ -253,8 +253,10 @@ std::uint32_t simulated_engine::unacknowledged(const stream& what) noexcept {
 }
 
 std::optional<tcp_facts> simulated_engine::facts(const stream& what) noexcept {
-  return tcp_facts{network_->state_of(of(what), side::server),
-                   std::chrono::milliseconds{2 * network_->faults.delay}};
+  const tcp_connection& c = of(what);
+  return tcp_facts{.state = network_->state_of(c, side::server),
+                   .rtt = std::chrono::milliseconds{2 * network_->faults.delay},
+                   .send_window = network_->send_window(c, side::server)};
 }
 
 endpoint simulated_engine::local_endpoint(const stream& what) const {

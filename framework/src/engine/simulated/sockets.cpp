@@ -41,6 +41,10 @@ std::uint32_t network::unacknowledged(const tcp_connection& c, side at) const no
   return buffered(c, at) + (fin ? 1 : 0);
 }
 
+std::uint32_t network::send_window(const tcp_connection& c, side at) const noexcept {
+  return c[at].out ? c[at].out->window : receive_buffer(c, other(at));
+}
+
 std::uint8_t network::state_of(const tcp_connection& c, side at) const noexcept {
   const std::uint8_t state = c[at].state;
   return state == TCP_TIME_WAIT && c[at].held ? std::uint8_t{TCP_CLOSE} : state;
