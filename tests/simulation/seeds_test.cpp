@@ -270,7 +270,8 @@ void run_scenario(std::uint64_t seed) {
 }
 
 /// DWELL_SEED repeats one scenario, DWELL_SEEDS sets how many there are.
-void run_scenarios(std::uint64_t from, std::uint64_t count) {
+void run_scenarios(void (*run)(std::uint64_t), std::uint64_t count) {
+  std::uint64_t from = 0;
   if (const char* set = std::getenv("DWELL_SEED")) {
     from = std::strtoull(set, nullptr, 10);
     count = 1;
@@ -280,7 +281,7 @@ void run_scenarios(std::uint64_t from, std::uint64_t count) {
   for (std::uint64_t seed = from; seed < from + count; ++seed) {
     SCOPED_TRACE("repeat with DWELL_SEED=" + std::to_string(seed));
     try {
-      run_scenario(seed);
+      run(seed);
     } catch (const std::exception& failure) {
       ADD_FAILURE() << failure.what();
     }
@@ -288,6 +289,55 @@ void run_scenarios(std::uint64_t from, std::uint64_t count) {
   }
 }
 
-TEST(seeds, one_close_each_and_no_live_timer_at_the_end) { run_scenarios(0, 300); }
+/// Clients that behave, on a network that does not: every byte comes back.
+void run_exact_bodies(std::uint64_t seed) {
+  dice random{seed};
+  dwell::testing::faults faults{.delay = random.up_to(50ms), .jitter = random.up_to(30ms)};
+  if (random.once_in(2)) faults.loss = 0.1;
+  if (random.once_in(2)) faults.short_reads = 0.3;
+  if (random.once_in(2)) faults.short_writes = 0.5;
+  if (random.once_in(3)) faults.accept_failures = 0.2;
+  simulation sim{{.seed = seed, .faults = faults}};
+  const dwell::service_options options{
+      .deadlines = {.idle = 1h, .handle = 1h, .write = 1h},
+      .close = {.finished = random.one_of({close_method::graceful, close_method::abort_after_fin})}};
+  const auto coroutine = [&random](connection& peer) -> dwell::task<> {
+    while (auto data = co_await peer.read()) {
+      if (random.once_in(5)) co_await dwell::sleep_for(random.up_to(50ms));
+      if (!co_await peer.write(data)) co_return;
+    }
+  };
+  auto& server =
+      random.once_in(2) ? sim.serve(options, coroutine) : sim.serve(options, echoing());
+  struct conversation {
+    peer client;
+    std::string said;
+  };
+  std::vector<conversation> all;
+  for (int i = 0; i < 8; ++i) all.push_back({sim.connect(server), {}});
+  for (int i = 0; i < 60; ++i) {
+    conversation& one = all[random.below(all.size())];
+    std::string text = pattern(random.once_in(8) ? random.below(150'000) : random.below(2'000));
+    if (!text.empty()) text.front() = static_cast<char>('A' + i % 26);
+    one.client.send(text);
+    one.said += text;
+    if (random.once_in(10)) one.client.stop_reading();
+    sim.advance(random.up_to(300ms));
+    one.client.start_reading();
+  }
+  for (auto& each : all) each.client.shutdown_send();
+  sim.advance(50min);
+  for (auto& each : all) {
+    ASSERT_TRUE(each.client.received() == each.said);
+    ASSERT_TRUE(each.client.got_end());
+    ASSERT_EQ(each.client.record().reason, close_reason::peer_closed);
+    ASSERT_EQ(each.client.record().received, each.said.size());
+    ASSERT_EQ(each.client.record().sent, each.said.size());
+  }
+}
+
+TEST(seeds, one_close_each_and_no_live_timer_at_the_end) { run_scenarios(run_scenario, 300); }
+
+TEST(seeds, every_byte_comes_back) { run_scenarios(run_exact_bodies, 200); }
 
 }  // namespace
