@@ -1,7 +1,5 @@
 #include "common/flags.hpp"
 
-#include <dwell/version.hpp>
-
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 

@@ -15,3 +15,4 @@
 #include <dwell/net/socket_options.hpp>
 #include <dwell/server/options.hpp>
 #include <dwell/server/server.hpp>
+#include <dwell/version.hpp>
