@@ -57,10 +57,11 @@ TEST(pause, slows_the_peer_down) {
   EXPECT_LE(server->counts().received, 64 * 1024U);
 }
 
-// The deadline looks at the queue, but what is paused stays paused.
-TEST(pause, holds_at_the_idle_deadline_too) {
+// A handler that has paused is at work: its handle deadline counts. What waits in the kernel stays
+// unread.
+TEST(pause, holds_at_the_handle_deadline_too) {
   std::atomic<int> calls = 0;
-  running_server server{{.deadlines = {.idle = 200ms}},
+  running_server server{{.deadlines = {.handle = 200ms}},
                         callbacks<>{.on_data = [&](connection& peer, no_session&, bytes data) {
                           ++calls;
                           peer.pause();
@@ -73,7 +74,7 @@ TEST(pause, holds_at_the_idle_deadline_too) {
   EXPECT_EQ(client.receive_to_end().error, 0);  // unread input does not turn the FIN into a reset
   client.close();
   const close_record record = server.records().only();
-  EXPECT_EQ(record.reason, close_reason::idle_timeout);
+  EXPECT_EQ(record.reason, close_reason::handle_timeout);
   EXPECT_EQ(record.unread, 6U);
   EXPECT_EQ(record.reap_raced, 0U);
   EXPECT_EQ(calls, 1);

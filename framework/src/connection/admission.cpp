@@ -137,7 +137,7 @@ void loop::for_each_stream(void (*call)(engine&, stream&)) {
 
 void loop::on_accept_failed(int error) {
   counters_.accept_failed.add();
-  owner_->log_accept_failed(error);
+  owner_->log_accept_failed(error, io_->now());
   owner_->pause_accepting();
 }
 
