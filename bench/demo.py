@@ -195,7 +195,9 @@ def main():
     where = ("server and client each in a network namespace of its own, joined by veth" if placed
              else "server and client on the loopback of this machine")
     print(f"{RATE:,} requests a second of 64 bytes; {where}.\n"
-          f"About {sum(run.seconds for run in RUNS) + 5:.0f} seconds. {network.disturbance()}\n")
+          f"About {sum(run.seconds for run in RUNS) + 5:.0f} seconds.\n")
+    if network.disturbance():
+        print(network.disturbance(), end="\n\n")
 
     results, live = {}, Live()
     try:

@@ -22,6 +22,7 @@ struct member {
   bool line_begun = false;
 };
 
+// snippet: room
 /// To everybody else. Until that is done the member is not listened to, so nobody fills the room
 /// faster than it empties; and since that is one post per member, the mailbox has room.
 void tell_all(dwell::connection& from, std::string lines) {
@@ -34,6 +35,7 @@ void tell_all(dwell::connection& from, std::string lines) {
       },
       [sender, &server] { server.post(sender, [](dwell::connection& peer) { peer.resume(); }); });
 }
+// end snippet
 
 void rename(dwell::connection& peer, member& self, std::string_view name) {
   if (name.empty() || name.size() > longest_name) {
@@ -69,6 +71,7 @@ std::string_view without_end(std::string_view line) {
   return line;
 }
 
+// snippet: messages
 /// Takes whole lines. A line is a message: deadlines.read bounds it from its first byte to its
 /// last, and it is an exchange of its own.
 std::size_t listen(dwell::connection& peer, member& self, dwell::bytes data) {
@@ -90,6 +93,7 @@ std::size_t listen(dwell::connection& peer, member& self, dwell::bytes data) {
   if (!said.empty()) tell_all(peer, std::move(said));
   return taken;
 }
+// end snippet
 
 bool welcome(dwell::connection& peer, member& self) {
   peer.delimits_messages();

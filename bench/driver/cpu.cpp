@@ -1,11 +1,11 @@
 #include "cpu.hpp"
 
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 #include <string>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 namespace {

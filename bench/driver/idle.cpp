@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -34,6 +35,8 @@ struct reap_window {
   nanoseconds first_close = INT64_MAX;
   nanoseconds last_close = 0;
   std::size_t closed = 0;
+  nanoseconds last_due = 0;
+  nanoseconds resumed = 0;  // at_once: nothing could be closed before
 };
 
 double milliseconds(nanoseconds duration) { return rounded(static_cast<double>(duration) / 1e6); }
@@ -103,6 +106,9 @@ class idle_run {
   void wait_for_closes() {
     for (const idler& each : idlers_)
       window_.first_due = std::min(window_.first_due, each.quiet_after + options_.expect);
+    for (const idler& each : idlers_)
+      window_.last_due = std::max(window_.last_due, each.quiet_by + options_.expect);
+    if (options_.at_once) hold_server();
     nanoseconds end = INT64_MAX;
     if (options_.hold) end = now() + options_.hold;
     // A server that never closes must not hold us for ever: twice the deadline, and a while.
@@ -116,12 +122,22 @@ class idle_run {
     server_used_ = cpu_of(options_.server) - server_before_;
   }
 
+  // Stopped while the deadlines pass, the server finds all of them due when it goes on.
+  void hold_server() {
+    wait_until(window_.first_due - 20 * millisecond);
+    server_before_ = cpu_of(options_.server);
+    kill(options_.server, SIGSTOP);
+    wait_until(window_.last_due + 20 * millisecond);
+    window_.resumed = now();
+    kill(options_.server, SIGCONT);
+  }
+
   void wait_until(nanoseconds at) {
     while (now() < at && !interrupted()) turn(at);
   }
 
   void turn(nanoseconds until) {
-    std::array<epoll_event, 256> events;
+    std::array<epoll_event, 256> events{};
     const nanoseconds wait = std::max<nanoseconds>(0, until - now());
     const timespec timeout{wait / second, wait % second};
     const int n =
@@ -135,7 +151,7 @@ class idle_run {
   }
 
   void on_readable(idler& each, nanoseconds at) {
-    std::array<char, 64> buffer;
+    std::array<char, 64> buffer{};
     const ssize_t n = recv(each.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n > 0) {
@@ -182,7 +198,7 @@ class idle_run {
       const nanoseconds beyond = each.closed - (each.quiet_after + options_.expect);
       earliest = std::min(earliest, beyond);
       if (beyond < -options_.tolerance) ++early;
-      late.push_back(each.closed - (each.quiet_by + options_.expect));
+      late.push_back(each.closed - std::max(each.quiet_by + options_.expect, window_.resumed));
       first = std::min(first, each.quiet_after);
       last = std::max(last, each.quiet_by);
     }
@@ -205,9 +221,10 @@ class idle_run {
     ping["real_time"] = pinger_->real_time();
     ping["closed_by_server"] = pinger_->broken();
     if (window_.closed == 0) return;
-    const nanoseconds from = std::min(window_.first_close, window_.first_due);
+    const nanoseconds from =
+        window_.resumed ? window_.resumed : std::min(window_.first_close, window_.first_due);
     const nanoseconds length = window_.last_close - from;
-    const nanoseconds quiet = from - std::min(second / 2, options_.expect / 10);
+    const nanoseconds quiet = window_.first_due - std::min(second / 2, options_.expect / 10);
     const nanoseconds worst = pinger_->worst_between(from, window_.last_close);
     const nanoseconds floor = pinger_->worst_between(quiet - length, quiet);
     ping["worst_ms"] = milliseconds(worst);

@@ -14,6 +14,7 @@ struct idle_options {
   nanoseconds spread = second / 2;  // the last bytes are sent evenly over this; 0: at once
   nanoseconds expect = 0;           // the server's idle deadline; 0: it has none
   nanoseconds hold = 0;             // leave by ourselves after so long; 0: wait for the server
+  bool at_once = false;             // the server is stopped until all are due; needs `server`
   bool silent = false;              // send nothing: the deadline then counts from the accept
   bool ping = false;                // one more connection measures the server's worst stall
   nanoseconds tolerance = 2 * millisecond;  // closed less than this too soon is not early

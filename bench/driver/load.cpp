@@ -115,7 +115,7 @@ class load {
   }
 
   void turn(nanoseconds until) {
-    std::array<epoll_event, 128> events;
+    std::array<epoll_event, 128> events{};
     const nanoseconds at = now();
     nanoseconds wake = std::min(until, tidied_ + housekeeping);
     if (dispatching_ && options_.rate > 0 && !ready_.empty()) wake = std::min(wake, due_at(begun_));
@@ -334,7 +334,7 @@ class load {
   std::size_t next_target_ = 0;
   std::vector<char> request_;
   bool compare_ = true;
-  std::array<char, 256 * 1024> buffer_;
+  std::array<char, 256 * 1024> buffer_{};
   int set_ = epoll_create1(EPOLL_CLOEXEC);
 
   std::vector<slot> slots_;

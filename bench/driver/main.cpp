@@ -93,6 +93,8 @@ void add_idle(CLI::App* app, idle_options& options) {
   add_time(app, "--hold", options.hold, "Leave after so long instead of waiting for the server");
   add_time(app, "--tolerance", options.tolerance,
            "Closed less than this too soon is not early (default 2ms)");
+  app->add_flag("--at-once", options.at_once,
+                "Stop the server (SIGSTOP, by --server-pid) until all are due");
   app->add_flag("--silent", options.silent, "Send nothing: the deadline counts from the accept");
   app->add_flag("--ping", options.ping, "One more connection measures the server's worst stall");
 }
@@ -173,6 +175,10 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : usage;
+  }
+  if (idle.at_once && server == 0) {
+    std::cerr << "driver: --at-once needs --server-pid\n";
+    return usage;
   }
   long_lived.server = short_lived.server = idle.server = server;
   if (*long_command) return run([&] { return run_load(long_lived); }, json);

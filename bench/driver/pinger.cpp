@@ -41,6 +41,6 @@ void pinger::run() {
 nanoseconds pinger::worst_between(nanoseconds from, nanoseconds to) const {
   nanoseconds worst = 0;
   for (const sample& s : samples_)
-    if (s.answered >= from && s.sent <= to) worst = std::max(worst, s.answered - s.sent);
+    if (s.sent >= from && s.sent <= to) worst = std::max(worst, s.answered - s.sent);
   return worst;
 }

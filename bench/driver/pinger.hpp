@@ -17,7 +17,7 @@ class pinger {
 
   void stop();
 
-  // Both only after stop(). The longest round trip that overlaps the window; 0 if none does.
+  // The rest only after stop(). The longest round trip that began in the window; 0 if none did.
   nanoseconds worst_between(nanoseconds from, nanoseconds to) const;
   std::size_t samples() const { return samples_.size(); }
   bool broken() const { return broken_; }  // the server closed it

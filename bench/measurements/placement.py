@@ -4,6 +4,8 @@ The client closes at the last byte of the reply, as one that knows its length do
 fresh namespaces joined by veth; TIME_WAIT is counted on both sides in /proc/net/tcp.
 """
 
+import json
+
 from lab.network import MSS, Network
 from lab.programs import Server, drive
 from lab.report import say, table
@@ -24,7 +26,8 @@ def measure(programs, options, report):
             say(f"  placement: {method}, {size} B")
             runs.append(_run(programs, report, method, size))
     print(f"{EXCHANGES} short connections each; the client closes at the last byte")
-    print(table(["method", "reply", "done", "failed", "p50 ms", "TIME_WAIT server", "client"], map(_row, runs)), end="\n\n")
+    print(table(["method", "reply", "done", "failed", "p50\nms", "TIME_WAIT\nserver", "TIME_WAIT\nclient",
+                 "the server's\nrecords say"], map(_row, runs)), end="\n\n")
     _judge(report, runs)
     _crossing(programs, report)
     report.note(f"a reply of k × MSS ({MSS} B) sends its FIN apart: placement is likely, not certain.")
@@ -34,23 +37,26 @@ def measure(programs, options, report):
 
 def _run(programs, report, method, size):
     with Network("veth") as network:
-        server = Server(network, programs.dwell("short", size=size, close=method))
+        server = Server(network, [*programs.dwell("short", size=size, close=method),
+                                  *([] if programs.stand_in else ["--json"])])
         result = drive(network, programs,
                        ["short", server.address, "-n", 4, "--size", size, "--count", EXCHANGES,
                         "--who-closes", "client"])
         on_server, on_client = network.time_wait()
-        server.stop()
+        printed = server.stop()
     if result["interrupted"]:
         raise KeyboardInterrupt
+    recorded = {} if programs.stand_in else json.loads(printed[-1])["time_wait"]
     return report.run(method=method, size=size, result=result, on_server=on_server,
-                      on_client=on_client)
+                      on_client=on_client, recorded=recorded)
 
 
 def _row(run):
     size, result = run["size"], run["result"]
     label = f"{size} B" + (f" ({size // MSS} × MSS)" if size % MSS == 0 else "")
     return [run["method"], label, result["exchanges"], result["failed"],
-            f"{result['latency_us']['p50'] / 1000:.2f}", run["on_server"], run["on_client"]]
+            f"{result['latency_us']['p50'] / 1000:.2f}", run["on_server"], run["on_client"],
+            ", ".join(f"{where} {count}" for where, count in run["recorded"].items() if count)]
 
 
 def _judge(report, runs):

@@ -47,7 +47,7 @@ std::array<char, 64 * 1024> buffer;
 std::vector<int> gather(int set, int listener, std::size_t count, double after) {
   std::vector<int> open;
   std::vector<bool> has_sent;
-  std::array<epoll_event, 128> events;
+  std::array<epoll_event, 128> events{};
   double last_news = now();
   while (open.size() < count || now() - last_news < after) {
     const int n = epoll_wait(set, events.data(), static_cast<int>(events.size()), 10);
@@ -90,7 +90,7 @@ void close_direct(const std::vector<int>& open) {
 
 void close_lingering(int set, const std::vector<int>& open) {
   for (const int fd : open) look_and_send_fin(fd);
-  std::array<epoll_event, 128> events;
+  std::array<epoll_event, 128> events{};
   for (std::size_t left = open.size(); left > 0;) {
     const int n = epoll_wait(set, events.data(), static_cast<int>(events.size()), 1000);
     if (n <= 0) die("a client did not answer our FIN");
@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
     return usage_error;
   }
   const std::size_t count = given.number("--connections");
-  const double after = static_cast<double>(given.number("--after"));
+  const auto after = static_cast<double>(given.number("--after"));
   const int set = epoll_create1(EPOLL_CLOEXEC);
   const int listener = listen_on(given.text("--listen"));
   watch(set, listener, EPOLLIN);
@@ -131,7 +131,7 @@ int main(int argc, char** argv) {
   const double wall = now() - started;
   const double cpu = cpu_seconds() - cpu_started;
 
-  const double closes = static_cast<double>(open.size());
+  const auto closes = static_cast<double>(open.size());
   std::printf(
       "{\"closes\": %zu, \"wall_us_per_close\": %.3f, \"cpu_us_per_close\": %.3f, "
       "\"closes_per_second\": %.0f}\n",

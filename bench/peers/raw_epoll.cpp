@@ -37,9 +37,16 @@ struct connection {
   bool half_closed = false;  // our FIN has left; reading to EOF
 };
 
-enum call { accept4_, recv_, send_, epoll_wait_, epoll_ctl_, shutdown_, setsockopt_, close_ };
-constexpr std::array call_names = {"accept4",   "recv",     "send",       "epoll_wait",
-                                   "epoll_ctl", "shutdown", "setsockopt", "close"};
+struct call_counts {
+  std::uint64_t accept4 = 0;
+  std::uint64_t recv = 0;
+  std::uint64_t send = 0;
+  std::uint64_t epoll_wait = 0;
+  std::uint64_t epoll_ctl = 0;
+  std::uint64_t shutdown = 0;
+  std::uint64_t setsockopt = 0;
+  std::uint64_t close = 0;
+};
 
 enum class ending { graceful, lingering, client, abort_after_fin, abort };
 
@@ -56,10 +63,10 @@ class echo_server {
   }
 
   void run() {
-    std::array<epoll_event, batch> events;
+    std::array<epoll_event, batch> events{};
     for (bool running = true; running;) {
       const int n = epoll_wait(set_, events.data(), batch, -1);
-      ++calls_[epoll_wait_];
+      ++calls_.epoll_wait;
       for (int i = 0; i < n; ++i) {
         const int fd = events[static_cast<std::size_t>(i)].data.fd;
         if (fd == listener_) {
@@ -78,11 +85,11 @@ class echo_server {
   connection& at(int fd) { return connections_[static_cast<std::size_t>(fd)]; }
 
   void accept_batch() {
-    std::array<int, batch> accepted;
+    std::array<int, batch> accepted{};
     std::size_t count = 0;
     while (count < batch) {
       const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      ++calls_[accept4_];
+      ++calls_.accept4;
       if (fd < 0) break;
       accepted[count++] = fd;
     }
@@ -99,7 +106,7 @@ class echo_server {
   // One recv and one send. Registers a new connection that is still open afterwards.
   void serve(int fd) {
     const ssize_t n = ::recv(fd, buffer_.data(), buffer_.size(), 0);
-    ++calls_[recv_];
+    ++calls_.recv;
     if (n > 0 && !at(fd).half_closed) return echo(fd, static_cast<std::size_t>(n));
     if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return keep(fd, EPOLLIN);
     finish(fd);
@@ -108,7 +115,7 @@ class echo_server {
   void echo(int fd, std::size_t size) {
     ++requests_;
     const ssize_t sent = ::send(fd, buffer_.data(), size, MSG_NOSIGNAL);
-    ++calls_[send_];
+    ++calls_.send;
     if (sent < 0 && errno != EAGAIN) return finish(fd);
     at(fd).echoed += size;
     const std::size_t done = sent < 0 ? 0 : static_cast<std::size_t>(sent);
@@ -121,7 +128,7 @@ class echo_server {
   void flush(int fd) {
     std::string& pending = pending_[fd];
     const ssize_t sent = ::send(fd, pending.data(), pending.size(), MSG_NOSIGNAL);
-    ++calls_[send_];
+    ++calls_.send;
     if (sent < 0 && errno == EAGAIN) return;
     if (sent < 0) return finish(fd);
     pending.erase(0, static_cast<std::size_t>(sent));
@@ -129,7 +136,7 @@ class echo_server {
     pending_.erase(fd);
     at(fd).blocked = false;
     watch(set_, fd, EPOLLIN, EPOLL_CTL_MOD);
-    ++calls_[epoll_ctl_];
+    ++calls_.epoll_ctl;
     sent_all(fd);
   }
 
@@ -138,18 +145,18 @@ class echo_server {
     if (!short_lived_ || self.echoed < size_ || ending_ == ending::client) return keep(fd, EPOLLIN);
     if (ending_ == ending::lingering) {
       ::shutdown(fd, SHUT_WR);
-      ++calls_[shutdown_];
+      ++calls_.shutdown;
       self.half_closed = true;
       return serve(fd);
     }
     if (ending_ == ending::abort_after_fin) {
       const int never = -1;
       setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &never, sizeof never);
-      ++calls_[setsockopt_];
+      ++calls_.setsockopt;
     } else if (ending_ == ending::abort) {
       const linger reset{1, 0};
       setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-      ++calls_[setsockopt_];
+      ++calls_.setsockopt;
     }
     finish(fd);
   }
@@ -158,26 +165,35 @@ class echo_server {
     connection& self = at(fd);
     if (self.registered && !self.blocked) return;
     watch(set_, fd, events, self.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD);
-    ++calls_[epoll_ctl_];
+    ++calls_.epoll_ctl;
     self.registered = true;
   }
 
   void finish(int fd) {
     if (at(fd).blocked) pending_.erase(fd);
     ::close(fd);
-    ++calls_[close_];
+    ++calls_.close;
   }
 
   void print_counts() const {
-    const double requests = static_cast<double>(requests_ ? requests_ : 1);
-    std::printf("{\"connections\": %lu, \"requests\": %lu", accepted_, requests_);
+    const auto requests = static_cast<double>(requests_ ? requests_ : 1);
+    std::printf(R"({"connections": %lu, "requests": %lu)", accepted_, requests_);
     double sum = 0;
-    for (std::size_t i = 0; i < calls_.size(); ++i) {
-      const double each = static_cast<double>(calls_[i]) / requests;
-      std::printf(", \"%s\": %.3f", call_names[i], each);
+    const auto print = [&](const char* name, std::uint64_t count) {
+      const double each = static_cast<double>(count) / requests;
+      std::printf(R"(, "%s": %.3f)", name, each);
       sum += each;
-    }
-    std::printf(", \"calls\": %.3f}\n", sum);
+    };
+    print("accept4", calls_.accept4);
+    print("recv", calls_.recv);
+    print("send", calls_.send);
+    print("epoll_wait", calls_.epoll_wait);
+    print("epoll_ctl", calls_.epoll_ctl);
+    print("shutdown", calls_.shutdown);
+    print("setsockopt", calls_.setsockopt);
+    print("close", calls_.close);
+    std::printf(R"(, "calls": %.3f})", sum);
+    std::puts("");
     std::fflush(stdout);
   }
 
@@ -189,8 +205,8 @@ class echo_server {
   int signals_ = signal_descriptor();
   std::vector<connection> connections_;  // by descriptor
   std::unordered_map<int, std::string> pending_;
-  std::array<char, 64 * 1024> buffer_;
-  std::array<std::uint64_t, call_names.size()> calls_{};
+  std::array<char, 64 * 1024> buffer_{};
+  call_counts calls_;
   std::uint64_t accepted_ = 0;
   std::uint64_t requests_ = 0;  // recv calls that returned bytes
 };
@@ -215,13 +231,13 @@ int main(int argc, char** argv) {
       argv,
       help,
       {{"--listen", "127.0.0.1:0"}, {"--mode", "long"}, {"--size", "64"}, {"--close", "graceful"}}};
-  const bool short_lived = one_of<bool>(given, "--mode", {{"long", false}, {"short", true}});
-  const ending how = one_of<ending>(given, "--close",
-                                    {{"graceful", ending::graceful},
-                                     {"lingering", ending::lingering},
-                                     {"client", ending::client},
-                                     {"abort-after-fin", ending::abort_after_fin},
-                                     {"abort", ending::abort}});
+  const auto short_lived = one_of<bool>(given, "--mode", {{"long", false}, {"short", true}});
+  const auto how = one_of<ending>(given, "--close",
+                                  {{"graceful", ending::graceful},
+                                   {"lingering", ending::lingering},
+                                   {"client", ending::client},
+                                   {"abort-after-fin", ending::abort_after_fin},
+                                   {"abort", ending::abort}});
   const std::uint64_t size = given.number("--size");
   echo_server{listen_on(given.text("--listen")), short_lived, size, how}.run();
 }

@@ -282,7 +282,7 @@ class Echo(unittest.TestCase):
             start = time.monotonic()
             peer.sendall(b"x")
             self.assertEqual(read_to_end(peer), b"x")
-            self.assertGreaterEqual(time.monotonic() - start, 0.4)
+            self.assertGreaterEqual(time.monotonic() - start, 0.35)
             peer.close()
             server.await_counts(lambda counts: counts["closed"]["idle_timeout"] == 1)
 

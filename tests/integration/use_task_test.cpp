@@ -1,8 +1,7 @@
 #include <dwell/asio.hpp>
 #include <dwell/dwell.hpp>
 
-#include "client.hpp"
-#include "served.hpp"
+#include "support/running_server.hpp"
 
 #include <asio/buffer.hpp>
 #include <asio/compose.hpp>
@@ -15,7 +14,7 @@
 #include <array>
 #include <atomic>
 #include <future>
-#include <optional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,9 +24,16 @@ namespace {
 
 using namespace std::chrono_literals;
 using asio::ip::tcp;
-using client = testing::blocking_client;
-using testing::eventually;
-using testing::served;
+
+std::string ask(raw_client& peer, std::string_view text) {
+  peer.send(text);
+  return peer.receive(text.size());
+}
+
+bool forgets_everything(running_server& server) {
+  return eventually(
+      [&] { return server->counts().live == 0 && server->counts().waiting_for_frames == 0; });
+}
 
 task<> echo(connection& peer) {
   while (auto data = co_await peer.read()) co_await peer.write(data);
@@ -38,89 +44,93 @@ tcp::endpoint loopback(const endpoint& where) {
 }
 
 TEST(use_task, awaits_a_timer) {
-  served it{[](connection& peer) -> task<> {
-    const auto here = std::this_thread::get_id();
-    asio::steady_timer timer{dwell::executor(peer)};
-    while (auto data = co_await peer.read()) {
-      timer.expires_after(10ms);
-      auto [error] = co_await timer.async_wait(use_task);
-      EXPECT_FALSE(error);
-      EXPECT_EQ(std::this_thread::get_id(), here);
-      co_await peer.write(data);
-    }
-  }};
-  client peer = it.connect();
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(peer.ask("tick"), "tick");
+  running_server it{{}, [](connection& peer) -> task<> {
+                      const auto here = std::this_thread::get_id();
+                      asio::steady_timer timer{dwell::executor(peer)};
+                      while (auto data = co_await peer.read()) {
+                        timer.expires_after(10ms);
+                        auto [error] = co_await timer.async_wait(use_task);
+                        EXPECT_FALSE(error);
+                        EXPECT_EQ(std::this_thread::get_id(), here);
+                        co_await peer.write(data);
+                      }
+                    }};
+  raw_client peer = it.connect();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(ask(peer, "tick"), "tick");
 }
 
 // A proxy with an upstream of Asio's, which is composed operations and all.
 TEST(use_task, awaits_a_socket_and_composed_operations) {
-  served upstream{echo};
+  running_server upstream{{}, echo};
   const endpoint there = upstream.where();
-  served it{[there](connection& peer) -> task<> {
-    tcp::socket socket{dwell::executor(peer)};
-    auto [failed] = co_await socket.async_connect(loopback(there), use_task);
-    if (failed) co_return;
-    std::string reply;
-    while (auto data = co_await peer.read()) {
-      reply.resize(data.size());
-      const auto given = asio::buffer(data.data(), data.size());
-      auto [write_error, written] = co_await asio::async_write(socket, given, use_task);
-      EXPECT_FALSE(write_error);
-      EXPECT_EQ(written, data.size());
-      auto [read_error, count] = co_await asio::async_read(socket, asio::buffer(reply), use_task);
-      EXPECT_FALSE(read_error);
-      EXPECT_EQ(count, reply.size());
-      co_await peer.write(reply);
-    }
-  }};
-  client peer = it.connect();
+  running_server it{{}, [there](connection& peer) -> task<> {
+                      tcp::socket socket{dwell::executor(peer)};
+                      auto [failed] = co_await socket.async_connect(loopback(there), use_task);
+                      if (failed) co_return;
+                      std::string reply;
+                      while (auto data = co_await peer.read()) {
+                        reply.resize(data.size());
+                        const auto given = asio::buffer(data.data(), data.size());
+                        auto [write_error, written] =
+                            co_await asio::async_write(socket, given, use_task);
+                        EXPECT_FALSE(write_error);
+                        EXPECT_EQ(written, data.size());
+                        auto [read_error, count] =
+                            co_await asio::async_read(socket, asio::buffer(reply), use_task);
+                        EXPECT_FALSE(read_error);
+                        EXPECT_EQ(count, reply.size());
+                        co_await peer.write(reply);
+                      }
+                    }};
+  raw_client peer = it.connect();
   for (int i = 0; i < 100; ++i) {
     const std::string text = "through " + std::to_string(i);
-    ASSERT_EQ(peer.ask(text), text);
+    ASSERT_EQ(ask(peer, text), text);
   }
   const std::string much(50'000, 'm');
-  EXPECT_EQ(peer.ask(much), much);
+  EXPECT_EQ(ask(peer, much), much);
 }
 
 TEST(use_task, reports_errors_and_throws_nothing) {
   std::promise<std::error_code> error;
-  served it{[&](connection& peer) -> task<> {
-    tcp::acceptor nobody{dwell::executor(peer), {asio::ip::address_v4::loopback(), 0}};
-    const tcp::endpoint where = nobody.local_endpoint();
-    nobody.close();
-    tcp::socket socket{dwell::executor(peer)};
-    auto [failed] = co_await socket.async_connect(where, use_task);
-    error.set_value(failed);
-  }};
-  client peer = it.connect();
+  running_server it{
+      {}, [&](connection& peer) -> task<> {
+        tcp::acceptor nobody{dwell::executor(peer), {asio::ip::address_v4::loopback(), 0}};
+        const tcp::endpoint where = nobody.local_endpoint();
+        nobody.close();
+        tcp::socket socket{dwell::executor(peer)};
+        auto [failed] = co_await socket.async_connect(where, use_task);
+        error.set_value(failed);
+      }};
+  raw_client peer = it.connect();
   EXPECT_EQ(error.get_future().get(), asio::error::connection_refused);
 }
 
 TEST(use_task, hands_over_what_an_operation_makes) {
-  served it{[](connection& peer) -> task<> {
-    tcp::acceptor acceptor{dwell::executor(peer), {asio::ip::address_v4::loopback(), 0}};
-    peer.send(std::to_string(acceptor.local_endpoint().port()) + '\n');
-    auto [error, socket] = co_await acceptor.async_accept(use_task);
-    EXPECT_FALSE(error);
-    std::array<char, 64> block{};
-    auto [failed, count] = co_await socket.async_read_some(asio::buffer(block), use_task);
-    EXPECT_FALSE(failed);
-    co_await peer.write(std::string_view{block.data(), count});
-  }};
-  client peer = it.connect();
+  running_server it{
+      {}, [](connection& peer) -> task<> {
+        tcp::acceptor acceptor{dwell::executor(peer), {asio::ip::address_v4::loopback(), 0}};
+        peer.send(std::to_string(acceptor.local_endpoint().port()) + '\n');
+        auto [error, socket] = co_await acceptor.async_accept(use_task);
+        EXPECT_FALSE(error);
+        std::array<char, 64> block{};
+        auto [failed, count] = co_await socket.async_read_some(asio::buffer(block), use_task);
+        EXPECT_FALSE(failed);
+        co_await peer.write(std::string_view{block.data(), count});
+      }};
+  raw_client peer = it.connect();
   std::string port;
   while (!port.ends_with('\n')) port += peer.receive(1);
-  client second{{.port = static_cast<std::uint16_t>(std::stoi(port))}};
+  raw_client second{{.port = static_cast<std::uint16_t>(std::stoi(port))}};
   second.send("over there");
-  EXPECT_EQ(peer.receive_all(), "over there");
+  EXPECT_EQ(peer.receive_to_end().data, "over there");
 }
 
 TEST(use_task, is_cancelled_when_its_connection_ends) {
   std::promise<std::error_code> timer_error;
   std::promise<std::error_code> read_error;
-  served it{
-      [&](connection& peer) -> task<> {
+  running_server it{
+      {.deadlines = {.handle = 100ms}}, [&](connection& peer) -> task<> {
         if (const auto data = co_await peer.read(); data.text() == "timer") {
           asio::steady_timer timer{dwell::executor(peer), 10min};
           auto [error] = co_await timer.async_wait(use_task);
@@ -137,31 +147,30 @@ TEST(use_task, is_cancelled_when_its_connection_ends) {
           read_error.set_value(error);
         }
         EXPECT_EQ(peer.reason(), close_reason::handle_timeout);
-      },
-      {.deadlines = {.handle = 100ms}}};
-  client first = it.connect();
+      }};
+  raw_client first = it.connect();
   first.send("timer");
-  client second = it.connect();
+  raw_client second = it.connect();
   second.send("socket");
   EXPECT_EQ(timer_error.get_future().get(), asio::error::operation_aborted);
   EXPECT_EQ(read_error.get_future().get(), asio::error::operation_aborted);
-  EXPECT_TRUE(it.forgets_everything());
+  EXPECT_TRUE(forgets_everything(it));
 }
 
 TEST(use_task, operations_that_begin_after_the_end_are_left_alone) {
   std::promise<std::error_code> error;
-  served it{[&](connection& peer) -> task<> {
-    while (co_await peer.read()) {
-    }
-    peer.close();
-    co_await sleep_for(10min);  // the end cuts this short
-    asio::steady_timer timer{dwell::executor(peer), 20ms};
-    auto [after] = co_await timer.async_wait(use_task);
-    error.set_value(after);
-  }};
-  { client peer = it.connect(); }
+  running_server it{{}, [&](connection& peer) -> task<> {
+                      while (co_await peer.read()) {
+                      }
+                      peer.close();
+                      co_await sleep_for(10min);  // the end cuts this short
+                      asio::steady_timer timer{dwell::executor(peer), 20ms};
+                      auto [after] = co_await timer.async_wait(use_task);
+                      error.set_value(after);
+                    }};
+  { raw_client peer = it.connect(); }
   EXPECT_FALSE(error.get_future().get());
-  EXPECT_TRUE(it.forgets_everything());
+  EXPECT_TRUE(forgets_everything(it));
 }
 
 // Completes inside its own initiation, as far as Asio lets it.
@@ -172,33 +181,34 @@ auto async_nothing(asio::io_context::executor_type on, Token&& token) {
 }
 
 TEST(use_task, bears_operations_that_complete_at_once) {
-  served it{[](connection& peer) -> task<> {
-    co_await peer.read();
-    int total = 0;
-    for (int i = 0; i < 1'000; ++i) {
-      auto [error, value] = co_await async_nothing(dwell::executor(peer), use_task);
-      total += error ? 0 : value;
-    }
-    co_await peer.write(std::to_string(total));
-  }};
-  client peer = it.connect();
+  running_server it{{}, [](connection& peer) -> task<> {
+                      co_await peer.read();
+                      int total = 0;
+                      for (int i = 0; i < 1'000; ++i) {
+                        auto [error, value] =
+                            co_await async_nothing(dwell::executor(peer), use_task);
+                        total += error ? 0 : value;
+                      }
+                      co_await peer.write(std::to_string(total));
+                    }};
+  raw_client peer = it.connect();
   peer.send("?");
-  EXPECT_EQ(peer.receive_all(), "42000");
+  EXPECT_EQ(peer.receive_to_end().data, "42000");
 }
 
 TEST(use_task, is_destroyed_with_its_server) {
-  served it{[](connection& peer) -> task<> {
-    co_await peer.read();
-    asio::steady_timer timer{dwell::executor(peer), 10min};
-    // Cancelled by the abort that comes first, and then careless.
-    while (true) {
-      timer.expires_after(10min);
-      [[maybe_unused]] auto [error] = co_await timer.async_wait(use_task);
-    }
-  }};
-  client peer = it.connect();
+  running_server it{{}, [](connection& peer) -> task<> {
+                      co_await peer.read();
+                      asio::steady_timer timer{dwell::executor(peer), 10min};
+                      // Cancelled by the abort that comes first, and then careless.
+                      while (true) {
+                        timer.expires_after(10min);
+                        [[maybe_unused]] auto [error] = co_await timer.async_wait(use_task);
+                      }
+                    }};
+  raw_client peer = it.connect();
   peer.send("?");
-  EXPECT_TRUE(eventually([&] { return it.counts().received == 1; }));
+  EXPECT_TRUE(eventually([&] { return it->counts().received == 1; }));
 }
 
 // The io_context is the user's: it goes on when the server is gone, with what the reactor still had
@@ -210,8 +220,8 @@ TEST(use_task, is_destroyed_with_an_embedded_server_while_the_io_context_goes_on
   tcp::socket other{host};
   other.connect(acceptor.local_endpoint());
   acceptor.accept(quiet);
-  std::optional<served> it;
-  it.emplace(host, [&](connection& peer) -> task<> {
+  auto embedded = std::make_unique<server>(host, quietly());
+  const endpoint where = embedded->serve(on_loopback(), [&](connection& peer) -> task<> {
     const auto data = co_await peer.read();
     std::array<char, 64> block{};
     // The socket outlives the frame, the buffer does not.
@@ -222,12 +232,12 @@ TEST(use_task, is_destroyed_with_an_embedded_server_while_the_io_context_goes_on
     }
     ADD_FAILURE() << "nothing was sent";
   });
-  client some = it->connect();
+  raw_client some{where};
   some.send("some");
-  client all = it->connect();
+  raw_client all{where};
   all.send("all");
-  while (it->counts().received < 7) host.run_one_for(1s);
-  it.reset();
+  while (embedded->counts().received < 7) host.run_one_for(1s);
+  embedded.reset();
   other.send(asio::buffer("late", 4));
   host.restart();
   host.run_for(100ms);

@@ -119,7 +119,7 @@ TEST(simulated_engine, echoes_every_byte_whatever_the_seed_and_the_faults) {
     peer.send(sent);
     peer.shutdown_send();
     net.run(10'000'000);
-    EXPECT_EQ(peer.received(), sent);
+    EXPECT_TRUE(peer.received() == sent);
     EXPECT_TRUE(net[0].peer.got_end);
     EXPECT_TRUE(net[0][side::client].time_wait);
   }
@@ -258,7 +258,7 @@ TEST(simulated_engine, a_failed_accept_takes_its_reservation_back_and_leaves_the
   peer.send("ping");
   net.run(1);
   EXPECT_GT(server.accept_failed, 0);
-  EXPECT_EQ(server.unreserved, server.accept_failed);
+  EXPECT_EQ(server.unreserved, server.accept_failed + 1);  // the last finds nobody
   EXPECT_EQ(peer.received(), "ping");
 }
 

@@ -121,25 +121,27 @@ TEST(limit, refuse_tells_them_at_once) {
 TEST(limit, of_twice_the_load_holds_for_each_policy_and_everybody_is_accounted_for) {
   for (const when_full policy :
        {when_full::evict_idle, when_full::pause_accept, when_full::refuse}) {
-    with_seeds([&](std::uint64_t seed) {
-      simulation sim{{.seed = seed}};
-      auto& server = sim.serve({.deadlines = {.idle = 5s}}, echo,
-                               {.connections = 100, .full = policy});
-      std::vector<peer> peers;
-      for (int i = 0; i < 200; ++i) {
-        peers.push_back(sim.connect(server));
-        peers.back().send("ping");
-        if (i % 10 == 0) sim.advance(10ms);
-        EXPECT_LE(server.counts().live, 100);
-      }
-      sim.advance(1min);
-      const dwell::server_counts counts = server.counts();
-      EXPECT_EQ(counts.live, 0);
-      EXPECT_EQ(counts.opened + counts.refused, 200);
-      if (policy == when_full::pause_accept) {
-        for (auto& each : peers) EXPECT_EQ(each.received(), "ping");
-      }
-    }, 8);
+    with_seeds(
+        [&](std::uint64_t seed) {
+          simulation sim{{.seed = seed}};
+          auto& server =
+              sim.serve({.deadlines = {.idle = 5s}}, echo, {.connections = 100, .full = policy});
+          std::vector<peer> peers;
+          for (int i = 0; i < 200; ++i) {
+            peers.push_back(sim.connect(server));
+            peers.back().send("ping");
+            if (i % 10 == 0) sim.advance(10ms);
+            EXPECT_LE(server.counts().live, 100);
+          }
+          sim.advance(1min);
+          const dwell::server_counts counts = server.counts();
+          EXPECT_EQ(counts.live, 0);
+          EXPECT_EQ(counts.opened + counts.refused, 200);
+          if (policy == when_full::pause_accept) {
+            for (auto& each : peers) EXPECT_EQ(each.received(), "ping");
+          }
+        },
+        8);
   }
 }
 
@@ -200,8 +202,8 @@ TEST(watching, that_the_kernel_refuses_ends_that_connection) {
     auto& server = sim.serve({.deadlines = {.idle = 10s}}, echo);
     auto peers = connect(sim, server, 100);
     sim.advance(1s);
-    const long refused = std::count_if(peers.begin(), peers.end(),
-                                       [](const peer& p) { return !p.is_open(); });
+    const long refused =
+        std::count_if(peers.begin(), peers.end(), [](const peer& p) { return !p.is_open(); });
     EXPECT_GT(refused, 20);
     EXPECT_LT(refused, 80);
     for (auto& each : peers) {
@@ -290,13 +292,14 @@ TEST(drain, ends_who_becomes_idle_without_an_exchange) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
     std::vector<dwell::owed> answers;
-    auto& server = sim.serve({.deadlines = {.idle = 1h, .handle = 1h}},
-                             dwell::callbacks<>{.on_data = [&](connection& peer, no_session&,
-                                                               dwell::bytes data) {
-                               answers.push_back(peer.owe());
-                               return data.size();
-                             }},
-                             {.drain = {.deadline = 1min}});
+    auto& server =
+        sim.serve({.deadlines = {.idle = 1h, .handle = 1h}},
+                  dwell::callbacks<>{.on_data =
+                                         [&](connection& peer, no_session&, dwell::bytes data) {
+                                           answers.push_back(peer.owe());
+                                           return data.size();
+                                         }},
+                  {.drain = {.deadline = 1min}});
     auto peer = sim.connect(server);
     peer.send("no answer needed");
     sim.advance(1s);

@@ -29,10 +29,11 @@ TEST(watermarks, stop_reading_above_the_high_one_and_go_on_below_the_low_one) {
                                  }
                                  return taken;
                                },
-                           .on_writable = [&](connection& peer, no_session&) {
-                             ++writable;
-                             EXPECT_LT(peer.queued(), 16 << 10);
-                           }});
+                           .on_writable =
+                               [&](connection& peer, no_session&) {
+                                 ++writable;
+                                 EXPECT_LT(peer.queued(), 16 << 10);
+                               }});
     auto peer = sim.connect(server);
     peer.stop_reading();
     for (int i = 0; i < 500; ++i) {  // asks for 5 MB, and takes none
@@ -99,20 +100,20 @@ TEST(pause, leaves_bytes_with_the_peer_until_resume) {
     simulation sim{{.seed = seed}};
     std::string heard;
     dwell::connection_id id;
-    auto& server = sim.serve({.deadlines = {.handle = dwell::off}},
-                             dwell::callbacks<>{
-                                 .on_open =
-                                     [&](connection& peer, no_session&) {
-                                       id = peer.id();
-                                       peer.pause();
-                                       return true;
-                                     },
-                                 .on_data =
-                                     [&](connection& peer, no_session&, dwell::bytes data) {
-                                       heard += data.text();
-                                       peer.pause();
-                                       return data.size();
-                                     }});
+    auto& server =
+        sim.serve({.deadlines = {.handle = 1h}},
+                  dwell::callbacks<>{.on_open =
+                                         [&](connection& peer, no_session&) {
+                                           id = peer.id();
+                                           peer.pause();
+                                           return true;
+                                         },
+                                     .on_data =
+                                         [&](connection& peer, no_session&, dwell::bytes data) {
+                                           heard += data.text();
+                                           peer.pause();
+                                           return data.size();
+                                         }});
     auto peer = sim.connect(server);
     const std::string sent = pattern(400'000);
     peer.send(sent);
@@ -122,7 +123,7 @@ TEST(pause, leaves_bytes_with_the_peer_until_resume) {
       server.post(id, [](connection& c) { c.resume(); });
       sim.advance(1s);
     }
-    EXPECT_EQ(heard, sent);
+    EXPECT_TRUE(heard == sent);
   });
 }
 
@@ -152,14 +153,14 @@ TEST(kept_input, comes_again_in_front_of_what_follows) {
     auto& server =
         sim.serve({.deadlines = {.read = 1h}},
                   dwell::callbacks<>{.on_data = [&](connection&, no_session&, dwell::bytes d) {
-          std::size_t used = 0;  // one line each time, the rest is given back
-          const auto end = d.text().find('\n');
-          if (end != std::string_view::npos) {
-            lines.emplace_back(d.text().substr(0, end));
-            used = end + 1;
-          }
-          return used;
-        }});
+                    std::size_t used = 0;  // one line each time, the rest is given back
+                    const auto end = d.text().find('\n');
+                    if (end != std::string_view::npos) {
+                      lines.emplace_back(d.text().substr(0, end));
+                      used = end + 1;
+                    }
+                    return used;
+                  }});
     auto peer = sim.connect(server);
     std::string sent;
     for (int i = 0; i < 50; ++i) sent += "line " + std::to_string(i) + "\n";
@@ -179,11 +180,11 @@ TEST(kept_input, comes_again_in_front_of_what_follows) {
 TEST(kept_input, beyond_the_limit_is_a_protocol_error) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
-    auto& server = sim.serve(
-        {.deadlines = {.read = 1h}, .limits = {.message = 1'000}},
-        dwell::callbacks<>{.on_data = [](connection&, no_session&, dwell::bytes) {
-          return std::size_t{0};
-        }});
+    auto& server =
+        sim.serve({.deadlines = {.read = 1h}, .limits = {.message = 1'000}},
+                  dwell::callbacks<>{.on_data = [](connection&, no_session&, dwell::bytes) {
+                    return std::size_t{0};
+                  }});
     auto within = sim.connect(server), beyond = sim.connect(server);
     within.send(pattern(1'000));
     beyond.send(pattern(1'001));
@@ -211,21 +212,21 @@ TEST_P(nobody_reads, and_the_loop_does_not_spin) {
       while (co_await dwell::sleep_for(1h)) {
       }
     };
-    const dwell::callbacks<> calls{
-        .on_open =
-            [&](connection& peer, no_session&) {
-              id = peer.id();
-              if (where == situation::paused) peer.pause();
-              if (where == situation::above_high_watermark) peer.send(pattern(2 << 20));
-              if (where == situation::half_closed) {
-                peer.pause();
-                peer.shutdown_send();
-              }
-              return true;
-            },
-        .on_peer_closed = [](connection&, no_session&) {}};
-    auto& server = where == situation::coroutine_busy ? sim.serve(options, busy)
-                                                      : sim.serve(options, calls);
+    const dwell::callbacks<> calls{.on_open =
+                                       [&](connection& peer, no_session&) {
+                                         id = peer.id();
+                                         if (where == situation::paused) peer.pause();
+                                         if (where == situation::above_high_watermark)
+                                           peer.send(pattern(2 << 20));
+                                         if (where == situation::half_closed) {
+                                           peer.pause();
+                                           peer.shutdown_send();
+                                         }
+                                         return true;
+                                       },
+                                   .on_peer_closed = [](connection&, no_session&) {}};
+    auto& server =
+        where == situation::coroutine_busy ? sim.serve(options, busy) : sim.serve(options, calls);
     auto peer = sim.connect(server);
     peer.stop_reading();
     peer.stay_at_end();
@@ -267,24 +268,24 @@ TEST(paused_input, a_peer_that_has_gone_is_noticed_when_somebody_reads_again) {
     simulation sim{{.seed = seed}};
     std::vector<std::string> seen;
     dwell::connection_id id;
-    auto& server = sim.serve({.deadlines = {.handle = dwell::off}},
-                             dwell::callbacks<>{
-                                 .on_open =
-                                     [&](connection& peer, no_session&) {
-                                       id = peer.id();
-                                       peer.pause();
-                                       return true;
-                                     },
-                                 .on_data =
-                                     [&](connection&, no_session&, dwell::bytes data) {
-                                       seen.emplace_back(data.text());
-                                       return data.size();
-                                     },
-                                 .on_peer_closed =
-                                     [&](connection& peer, no_session&) {
-                                       seen.emplace_back("fin");
-                                       peer.close();
-                                     }});
+    auto& server =
+        sim.serve({.deadlines = {.handle = 1h}},
+                  dwell::callbacks<>{.on_open =
+                                         [&](connection& peer, no_session&) {
+                                           id = peer.id();
+                                           peer.pause();
+                                           return true;
+                                         },
+                                     .on_data =
+                                         [&](connection&, no_session&, dwell::bytes data) {
+                                           seen.emplace_back(data.text());
+                                           return data.size();
+                                         },
+                                     .on_peer_closed =
+                                         [&](connection& peer, no_session&) {
+                                           seen.emplace_back("fin");
+                                           peer.close();
+                                         }});
     auto leaving = sim.connect(server);
     leaving.send("last words");
     leaving.close();

@@ -1,8 +1,9 @@
-// How a connection leaves: every close method for every reason, what the peer gets, and where TIME_WAIT ends up.
-#include "scenario.hpp"
-
+// How a connection leaves: every close method for every reason, what the peer gets, and where
+// TIME_WAIT ends up.
 #include <dwell/closing/close_plan.hpp>
 #include <dwell/closing/close_record.hpp>
+
+#include "scenario.hpp"
 
 #include <array>
 #include <memory>
@@ -40,11 +41,11 @@ dwell::callbacks<holding> obedient() {
           .announces_close = true};
 }
 
-constexpr std::array reasons_of_ours = {
-    close_reason::finished,       close_reason::idle_timeout,  close_reason::lifetime,
-    close_reason::read_timeout,   close_reason::handle_timeout, close_reason::write_timeout,
-    close_reason::overload,       close_reason::drain,         close_reason::protocol_error,
-    close_reason::handler_failed};
+constexpr std::array reasons_of_ours = {close_reason::finished,       close_reason::idle_timeout,
+                                        close_reason::lifetime,       close_reason::read_timeout,
+                                        close_reason::handle_timeout, close_reason::write_timeout,
+                                        close_reason::overload,       close_reason::drain,
+                                        close_reason::protocol_error, close_reason::handler_failed};
 
 struct outcome {
   close_record record;
@@ -239,7 +240,7 @@ TEST(half_close, the_whole_answer_follows_the_peers_fin) {
     peer.send("request");
     peer.shutdown_send();
     sim.advance(1min);
-    EXPECT_EQ(peer.received(), "request" + body);
+    EXPECT_TRUE(peer.received() == "request" + body);
     EXPECT_TRUE(peer.got_end());
     EXPECT_EQ(peer.record().first, first_closer::peer);
     EXPECT_EQ(peer.time_wait(), time_wait::there);
@@ -251,19 +252,19 @@ TEST(half_close, of_ours_leaves_the_peer_sending) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed, .faults = {.delay = 3ms}}};
     std::string heard;
-    auto& server = sim.serve({}, dwell::callbacks<>{
-                                     .on_open =
-                                         [](connection& peer, no_session&) {
-                                           peer.send("listening");
-                                           peer.shutdown_send();
-                                           EXPECT_FALSE(peer.send("more"));
-                                           return true;
-                                         },
-                                     .on_data =
-                                         [&](connection&, no_session&, dwell::bytes data) {
-                                           heard += data.text();
-                                           return data.size();
-                                         }});
+    auto& server =
+        sim.serve({}, dwell::callbacks<>{.on_open =
+                                             [](connection& peer, no_session&) {
+                                               peer.send("listening");
+                                               peer.shutdown_send();
+                                               EXPECT_FALSE(peer.send("more"));
+                                               return true;
+                                             },
+                                         .on_data =
+                                             [&](connection&, no_session&, dwell::bytes data) {
+                                               heard += data.text();
+                                               return data.size();
+                                             }});
     auto peer = sim.connect(server);
     peer.stay_at_end();
     sim.advance(1s);
@@ -330,20 +331,20 @@ TEST(lingering, delivers_all_to_a_peer_that_goes_on_sending) {
     simulation sim{{.seed = seed, .faults = {.delay = 10ms}}};
     const std::string body = pattern(1'000'000);
     for (const close_method method : {close_method::graceful, close_method::abort_after_fin}) {
-      auto& server = sim.serve({.close = {.finished = method}, .limits = {.output = 4 << 20}},
-                               dwell::callbacks<>{.on_data = [&](connection& peer, no_session&,
-                                                                 dwell::bytes data) {
-                                 peer.send(body);
-                                 peer.close();
-                                 return data.size();
-                               }});
+      auto& server = sim.serve(
+          {.close = {.finished = method}, .limits = {.output = 4 << 20}},
+          dwell::callbacks<>{.on_data = [&](connection& peer, no_session&, dwell::bytes data) {
+            peer.send(body);
+            peer.close();
+            return data.size();
+          }});
       auto peer = sim.connect(server);
       peer.send("request");
       sim.run_until([&] { return peer.received().size() > 200'000; }, 1min);
       peer.send("5more");
       sim.advance(1min);
       EXPECT_EQ(peer.received().size(), body.size());
-      EXPECT_EQ(peer.received(), body);
+      EXPECT_TRUE(peer.received() == body);
       EXPECT_EQ(peer.record().unread, 5);
       EXPECT_EQ(to_string(peer.record().time_wait), to_string(peer.time_wait()));
     }
@@ -353,13 +354,13 @@ TEST(lingering, delivers_all_to_a_peer_that_goes_on_sending) {
 TEST(lingering, an_early_answer_reaches_a_client_that_still_uploads) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed, .faults = {.delay = 10ms}}};
-    auto& server = sim.serve({.close = {.finished = close_method::abort_after_fin}},
-                             dwell::callbacks<>{.on_data = [](connection& peer, no_session&,
-                                                              dwell::bytes data) {
-                               peer.send("413");
-                               peer.close(close_reason::protocol_error);
-                               return data.size();
-                             }});
+    auto& server = sim.serve(
+        {.close = {.finished = close_method::abort_after_fin}},
+        dwell::callbacks<>{.on_data = [](connection& peer, no_session&, dwell::bytes data) {
+          peer.send("413");
+          peer.close(close_reason::protocol_error);
+          return data.size();
+        }});
     auto peer = sim.connect(server);
     peer.send(pattern(2'000'000));
     sim.advance(1min);
@@ -423,13 +424,13 @@ TEST(close, the_first_call_wins_and_sending_is_over) {
                                      EXPECT_EQ(peer.reason(), close_reason::overload);
                                      return data.size();
                                    },
-                               .on_close = [&](connection& peer, no_session&,
-                                               const close_record&) {
-                                 ++closes;
-                                 EXPECT_EQ(peer.native_handle(), -1);
-                                 EXPECT_FALSE(peer.send("never"));
-                                 peer.close();
-                               }});
+                               .on_close =
+                                   [&](connection& peer, no_session&, const close_record&) {
+                                     ++closes;
+                                     EXPECT_EQ(peer.native_handle(), -1);
+                                     EXPECT_FALSE(peer.send("never"));
+                                     peer.close();
+                                   }});
     auto peer = sim.connect(server);
     peer.send("x");
     sim.advance(10s);

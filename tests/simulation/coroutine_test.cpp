@@ -152,6 +152,27 @@ TEST(coroutine, an_asio_operation_is_not_supported) {
   EXPECT_EQ(peer.record().reason, close_reason::finished);
 }
 
+// Whoever owns a task may destroy it; then nothing of it may be left in the loop.
+TEST(coroutine, a_task_that_is_destroyed_while_it_sleeps_leaves_no_timer) {
+  simulation sim{{.seed = 1}};
+  std::optional<task<>> sleeping;
+  dwell::connection_id id;
+  auto& server = sim.serve({}, [&](connection& peer) -> task<> {
+    id = peer.id();
+    const auto sleep = []() -> task<> {
+      co_await dwell::sleep_for(1s);
+      ADD_FAILURE() << "destroyed before";
+    };
+    sleeping = sleep();
+    co_await std::move(*sleeping);
+  });
+  auto peer = sim.connect(server);
+  sim.advance(500ms);
+  server.post(id, [&](connection&) { sleeping.reset(); });
+  sim.advance(10s);
+  EXPECT_TRUE(peer.is_open());
+}
+
 TEST(coroutine, suspended_anywhere_is_destroyed_with_the_simulation) {
   int live = 0;
   struct counted {

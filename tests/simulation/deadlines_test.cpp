@@ -342,7 +342,7 @@ TEST(write_deadline, restarts_with_each_byte_that_is_acknowledged) {
     }
     EXPECT_EQ(peer.record().reason, close_reason::idle_timeout);
     EXPECT_EQ(peer.received().size(), 1 << 20);
-    EXPECT_EQ(peer.received(), pattern(1 << 20));
+    EXPECT_TRUE(peer.received() == pattern(1 << 20));
   });
 }
 

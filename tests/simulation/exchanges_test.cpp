@@ -1,7 +1,7 @@
 // Exchanges: short mode, limits, what is owed, and reaching connections from elsewhere.
-#include "scenario.hpp"
-
 #include <dwell/connection/offload.hpp>
+
+#include "scenario.hpp"
 
 #include <map>
 #include <memory>
@@ -31,10 +31,11 @@ TEST(short_mode, ends_after_one_exchange_and_places_time_wait_with_certainty) {
       const dwell::service_options options{.mode = dwell::connection_mode::short_lived};
       auto& server = coroutine ? sim.serve(options, once) : sim.serve(options, calls);
       auto peer = sim.connect(server);
-      peer.close_after(answer.size());  // closes at the last byte: only a shared segment wins that race
+      peer.close_after(
+          answer.size());  // closes at the last byte: only a shared segment wins that race
       peer.send("request");
       sim.advance(1s);
-      EXPECT_EQ(peer.received(), answer);
+      EXPECT_TRUE(peer.received() == answer);
       EXPECT_EQ(peer.record().reason, close_reason::finished);
       EXPECT_EQ(peer.record().exchanges, 1);
       EXPECT_EQ(peer.time_wait(), time_wait::here);
@@ -67,14 +68,12 @@ struct holding {
 TEST(owed, an_answer_keeps_the_exchange_open_after_the_peers_fin) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
-    auto& server = sim.serve({.mode = dwell::connection_mode::short_lived},
-                             dwell::callbacks<>{.on_data = [](connection& peer, no_session&,
-                                                              dwell::bytes data) {
-                               peer.after(5s, [owed = peer.owe()](connection& c) {
-                                 c.send("answer");
-                               });
-                               return data.size();
-                             }});
+    auto& server = sim.serve(
+        {.mode = dwell::connection_mode::short_lived},
+        dwell::callbacks<>{.on_data = [](connection& peer, no_session&, dwell::bytes data) {
+          peer.after(5s, [owed = peer.owe()](connection& c) { c.send("answer"); });
+          return data.size();
+        }});
     auto peer = sim.connect(server);
     peer.send("request");
     peer.shutdown_send();
@@ -90,12 +89,12 @@ TEST(owed, nothing_is_owed_any_more_when_it_goes_without_an_answer) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
     std::vector<dwell::owed> answers;
-    auto& server = sim.serve({.deadlines = {.idle = 10s, .handle = 1h}},
-                             dwell::callbacks<>{.on_data = [&](connection& peer, no_session&,
-                                                               dwell::bytes data) {
-                               answers.push_back(peer.owe());
-                               return data.size();
-                             }});
+    auto& server = sim.serve(
+        {.deadlines = {.idle = 10s, .handle = 1h}},
+        dwell::callbacks<>{.on_data = [&](connection& peer, no_session&, dwell::bytes data) {
+          answers.push_back(peer.owe());
+          return data.size();
+        }});
     auto peer = sim.connect(server);
     peer.send("?");
     sim.advance(1min);
@@ -111,11 +110,11 @@ TEST(owed, outlives_its_connection_and_its_server) {
   std::vector<dwell::owed> answers;
   {
     simulation sim;
-    auto& server = sim.serve({}, dwell::callbacks<>{.on_data = [&](connection& peer, no_session&,
-                                                                   dwell::bytes data) {
-                               answers.push_back(peer.owe());
-                               return data.size();
-                             }});
+    auto& server = sim.serve(
+        {}, dwell::callbacks<>{.on_data = [&](connection& peer, no_session&, dwell::bytes data) {
+          answers.push_back(peer.owe());
+          return data.size();
+        }});
     auto resetting = sim.connect(server), staying = sim.connect(server);
     resetting.send("?");
     staying.send("?");
@@ -131,11 +130,11 @@ TEST(post, reaches_the_connection_it_names_and_no_other) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
     std::map<dwell::connection_id, std::string> names;
-    auto& server = sim.serve({}, dwell::callbacks<>{.on_data = [&](connection& peer, no_session&,
-                                                                   dwell::bytes data) {
-                               names[peer.id()] = data.text();
-                               return data.size();
-                             }});
+    auto& server = sim.serve(
+        {}, dwell::callbacks<>{.on_data = [&](connection& peer, no_session&, dwell::bytes data) {
+          names[peer.id()] = data.text();
+          return data.size();
+        }});
     std::vector<peer> peers;
     for (int i = 0; i < 20; ++i) {
       peers.push_back(sim.connect(server));
@@ -244,8 +243,8 @@ TEST(input, of_two_coroutines_that_sleep_between_reading_and_using_is_their_own)
       a.send(as);
       b.send(bs);
       sim.advance(1s);
-      EXPECT_EQ(a.take_received(), as);
-      EXPECT_EQ(b.take_received(), bs);
+      EXPECT_TRUE(a.take_received() == as);
+      EXPECT_TRUE(b.take_received() == bs);
     }
   });
 }
@@ -260,8 +259,7 @@ TEST(services, of_one_server_are_told_apart) {
       }};
     };
     auto& server = sim.serve({.deadlines = {.idle = 10s}}, greeting("one"));
-    const dwell::endpoint where =
-        sim.serve(server, {.deadlines = {.idle = 20s}}, greeting("two"));
+    const dwell::endpoint where = sim.serve(server, {.deadlines = {.idle = 20s}}, greeting("two"));
     auto one = sim.connect(server), two = sim.connect(where);
     auto nobody = sim.connect(dwell::endpoint{.port = 9});
     sim.advance(1min);

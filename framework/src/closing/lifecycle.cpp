@@ -21,6 +21,7 @@ constexpr lifecycle_table make_table() {
     table[at(from)][at(what)] = {next, todo};
   };
 
+  // snippet: table
   on(state::open, event::peer_fin, state::peer_closed, action::tell_handler);
   on(state::open, event::half_close, state::send_closed, action::send_fin);
   on(state::open, event::close, state::flushing, action::flush);
@@ -58,6 +59,7 @@ constexpr lifecycle_table make_table() {
   // Unsent output is lost at the deadline, so the peer must not take what it has for the whole.
   on(state::flushing, event::deadline, state::closed, action::reset);
   on(state::flushing_to_peer_closed, event::deadline, state::closed, action::reset);
+  // end snippet
 
   for (std::size_t s = 0; s < at(state::closed); ++s) {
     on(static_cast<state>(s), event::abort, state::closed, action::reset);

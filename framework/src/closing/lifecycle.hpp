@@ -7,6 +7,7 @@
 
 namespace dwell {
 
+// snippet: states
 /// How a connection ends, as a pure table: states × events → the next state and what to do. It
 /// knows no sockets, no clock and no handler; the closing calls it drives are those of
 /// close_method.
@@ -21,6 +22,7 @@ enum class lifecycle_state : std::uint8_t {
   awaiting_peer,  ///< the end was announced; waits for the peer's FIN without sending ours
   closed,         ///< the descriptor is released
 };
+// end snippet
 inline constexpr std::size_t lifecycle_state_count = 9;
 
 enum class lifecycle_event : std::uint8_t {

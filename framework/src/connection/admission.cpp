@@ -60,7 +60,7 @@ admission loop::reserve(bool certain) {
     return admission::idle_leaves;
   }
   if (!certain) return admission::later;  // the listener will say whether there was another
-  accept(false);
+  accept(false);  // also when all loops were told already, and a pause has ended meanwhile
   owner_->wait_for_room();
   if (policy_ == when_full::evict_idle) accept_again_after(until_one_is_idle);
   return admission::later;

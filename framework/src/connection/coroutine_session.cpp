@@ -35,16 +35,9 @@ void coroutine_session::settle() {
   if (!body || !body.frame_.done()) return;
   const task<> ended = std::move(body);
   forget_input();
-  owe(false);
   ended.frame_.promise().result.take();
   if (peer->sent_in_exchange && !peer->delimits) host().finish_exchange(*peer);
   host().close(*peer, peer->input_ended ? close_reason::peer_closed : close_reason::finished);
-}
-
-void coroutine_session::owe(bool on) noexcept {
-  if (owes == on) return;
-  owes = on;
-  peer->owed = static_cast<std::uint16_t>(on ? peer->owed + 1 : peer->owed - 1);
 }
 
 void coroutine_session::begin(task<> handler) {
@@ -99,9 +92,7 @@ bool coroutine_session::no_more_input() const noexcept {
 }
 
 void coroutine_session::wait_for_input() noexcept {
-  owe(false);
-  // The loop goes on as if it had never been paused, except where nothing would tell it of more.
-  if (delivering && !peer->peer_gone) {
+  if (delivering) {  // the loop goes on as if it had never been paused
     peer->paused = false;
   } else {
     host().resume(*peer);
@@ -109,11 +100,8 @@ void coroutine_session::wait_for_input() noexcept {
 }
 
 bool read_operation::await_ready() noexcept {
-  slot& c = as_slot(*peer_);
-  coroutine_session& self = coroutine_session::of(c);
+  coroutine_session& self = coroutine_session::of(as_slot(*peer_));
   self.forget_input();
-  // On a raw stream an exchange ends when more input is asked for after having sent.
-  if (c.sent_in_exchange && !c.delimits) self.host().finish_exchange(c);
   return self.no_more_input();
 }
 
@@ -170,7 +158,6 @@ bool coroutine_handler::on_open(connection& peer, void* session) const {
   auto& self = *static_cast<coroutine_session*>(session);
   self.peer = &as_slot(peer);
   self.peer->paused = true;
-  self.owe(true);
   self.begin(start(peer));
   return true;
 }
@@ -180,7 +167,6 @@ std::size_t coroutine_handler::on_data(connection&, void* session, bytes data) c
   if (!self.reader) return 0;
   self.keep(data);
   self.peer->paused = true;
-  self.owe(true);
   self.deliver(std::exchange(self.reader, nullptr));
   return data.size();
 }
@@ -203,7 +189,7 @@ bool coroutine_handler::on_peer_closed(connection&, void* session) const {
   auto& self = *static_cast<coroutine_session*>(session);
   if (!self.body) return false;
   if (self.reader) {
-    self.owe(true);
+    self.peer->paused = true;
     self.resume(std::exchange(self.reader, nullptr));
   }
   return true;

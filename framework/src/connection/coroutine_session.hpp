@@ -14,7 +14,7 @@ namespace dwell {
 /// What a connection knows of its handler's coroutine: the session of a coroutine_handler.
 ///
 /// Input is delivered only while the coroutine waits in read(); otherwise the connection is paused,
-/// and an answer is owed, which makes it the handle phase.
+/// which is also what makes it the handle phase.
 struct coroutine_session {
   task<> body;
   slot* peer = nullptr;
@@ -26,7 +26,6 @@ struct coroutine_session {
   std::uint32_t input_size = 0;
   write_operation::until goal = write_operation::until::below_high_watermark;
   bool block_lent : 1 = false;  // by the engine: of its size
-  bool owes : 1 = false;        // has its part in slot::owed
   bool delivering : 1 = false;  // the loop looks at slot::paused when the coroutine has suspended
   bool outlives : 1 = false;    // the connection has ended and waits for the coroutine
 
@@ -44,7 +43,6 @@ struct coroutine_session {
 
   void keep(bytes data);
   void forget_input() noexcept;
-  void owe(bool on) noexcept;
   bool no_more_input() const noexcept;
   void wait_for_input() noexcept;
 };

@@ -174,15 +174,26 @@ lifecycle_event loop::how_flushed(slot& c) {
     return lifecycle_event::flushed_announced;
   }
   if (c.linger || c.more_input || !c.kept.empty()) return lifecycle_event::flushed_lingering;
-  if (c.looked_in != turn_ && look(c)) {
+  const bool brief = c.sent_bytes <= direct_limit || !c.io.is_tcp;
+  // Sending much takes long enough for the peer to have said something since the turn began.
+  if ((c.looked_in != turn_ || !brief) && look(c)) {
     if (c.input_ended) return lifecycle_event::flushed_direct;
     return lifecycle_event::flushed_lingering;
   }
-  if (c.sent_bytes <= direct_limit || !c.io.is_tcp || io_->unacknowledged(c.io) <= direct_limit) {
-    return lifecycle_event::flushed_direct;
-  }
-  return c.done == close_method::abort_after_fin ? lifecycle_event::flushed_unsettled
-                                                 : lifecycle_event::flushed_lingering;
+  if (brief) return lifecycle_event::flushed_direct;
+  // Lingering costs a graceful close nothing but system calls; to abort_after_fin it would cost its
+  // point.
+  if (c.done != close_method::abort_after_fin) return lifecycle_event::flushed_lingering;
+  return is_settled(c) ? lifecycle_event::flushed_direct : lifecycle_event::flushed_unsettled;
+}
+
+/// Little is unacknowledged, and the peer has room for it: close() puts the rest and our FIN on the
+/// wire at once, and a byte of the peer's has but one round trip to cross them.
+bool loop::is_settled(slot& c) noexcept {
+  const std::uint32_t outstanding = io_->unacknowledged(c.io);
+  if (outstanding > direct_limit) return false;
+  const auto facts = io_->facts(c.io);
+  return facts && facts->send_window >= outstanding;
 }
 
 /// Our FIN, unless the peer was asked to send the first; then whatever comes is read and thrown
@@ -206,9 +217,10 @@ void loop::poll_unacknowledged(slot& c) {
     step(c, lifecycle_event::deadline);
     return;
   }
+  if (!c.linger && look(c) && c.is_released()) return;
   if (c.linger) {
     step(c, lifecycle_event::flushed_lingering);
-  } else if (io_->unacknowledged(c.io) <= direct_limit) {
+  } else if (is_settled(c)) {
     step(c, lifecycle_event::flushed_direct);
     return;
   } else {

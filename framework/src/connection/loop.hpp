@@ -216,6 +216,7 @@ class loop final : public engine_events {
   lifecycle_event how_flushed(slot& c);
   void start_discarding(slot& c);
   void drain_input(slot& c) noexcept;
+  bool is_settled(slot& c) noexcept;
   void poll_unacknowledged(slot& c);
   void end_session(slot& c) noexcept;
   void reap(slot& c, close_reason reason);

@@ -134,9 +134,7 @@ std::optional<tick> loop::at_phase_end(slot& c) {
       }
       reap(c, close_reason::idle_timeout);
       return std::nullopt;
-    case phase::write:
-      end_stalled(c);
-      return std::nullopt;
+    case phase::write: end_stalled(c); return std::nullopt;
     case phase::close: step(c, lifecycle_event::deadline); return std::nullopt;
     case phase::handshake: end_slow(c, close_reason::handshake_timeout); return std::nullopt;
     case phase::read: end_slow(c, close_reason::read_timeout); return std::nullopt;

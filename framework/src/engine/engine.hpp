@@ -7,6 +7,7 @@
 #include "deadline/tick.hpp"
 #include "net/listener.hpp"
 #include "net/socket_address.hpp"
+#include "net/tcp_facts.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -65,12 +66,6 @@ enum class release : std::uint8_t {
 };
 
 class engine;
-
-/// What TCP_INFO says.
-struct tcp_facts {
-  std::uint8_t state = 0;  ///< TCP_ESTABLISHED … of <netinet/tcp.h>
-  std::chrono::microseconds rtt{};
-};
 
 /// On what terms the next connection comes in.
 enum class admission : std::uint8_t {

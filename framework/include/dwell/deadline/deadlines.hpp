@@ -60,8 +60,8 @@ struct deadlines {
   duration handle = std::chrono::seconds{30};
 
   /// Default 30 s, restarted by each byte that the peer acknowledges: slow readers stay, stalled
-  /// ones go. The kernel does not tell of acknowledgements; it is asked eight times in that span, so
-  /// this one may be late by an eighth.
+  /// ones go. The kernel does not tell of acknowledgements; it is asked eight times in that span,
+  /// so this one may be late by an eighth.
   duration write = std::chrono::seconds{30};
 
   /// Default 5 s: one round trip, and two retransmissions of a lost FIN. The answer is already

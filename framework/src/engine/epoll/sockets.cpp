@@ -3,7 +3,6 @@
 
 #include <cerrno>
 #include <linux/sockios.h>
-#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -66,10 +65,7 @@ std::uint32_t epoll_engine::unacknowledged(const stream& what) noexcept {
 }
 
 std::optional<tcp_facts> epoll_engine::facts(const stream& what) noexcept {
-  tcp_info info;
-  socklen_t length = sizeof info;
-  if (::getsockopt(what.descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return {};
-  return tcp_facts{.state = info.tcpi_state, .rtt = std::chrono::microseconds{info.tcpi_rtt}};
+  return read_tcp_facts(what.descriptor);
 }
 
 endpoint epoll_engine::local_endpoint(const stream& what) const {

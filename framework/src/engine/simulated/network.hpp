@@ -109,6 +109,8 @@ class network {
   void reset(tcp_connection& c, side at);
   /// SIOCOUTQ: bytes, and one for a FIN.
   std::uint32_t unacknowledged(const tcp_connection& c, side at) const noexcept;
+  /// Bytes the peer has room for, beyond what it acknowledged.
+  std::uint32_t send_window(const tcp_connection& c, side at) const noexcept;
   /// What TCP_INFO says: a TIME_WAIT that still has a descriptor is TCP_CLOSE.
   std::uint8_t state_of(const tcp_connection& c, side at) const noexcept;
   /// The client is gone without a word, and the server's segments get lost.
@@ -140,9 +142,13 @@ class network {
   void keep_alive(tcp_connection& c);
   void notify(tcp_connection& c, side at);
 
-  // tcp.cpp
+  // sockets.cpp
   std::uint32_t buffered(const tcp_connection& c, side at) const noexcept;
   std::uint32_t room(const tcp_connection& c, side at) const noexcept;
+  std::uint32_t receive_buffer(const tcp_connection& c, side at) const noexcept;
+  std::uint32_t send_buffer(const tcp_connection& c, side at) const noexcept;
+
+  // tcp.cpp
   tcp_flow& flow_from(tcp_connection& c, side from);
   void tidy(tcp_connection& c, side from);
   void transmit(tcp_connection& c, side from, bool whole_segments);
@@ -161,8 +167,6 @@ class network {
   void watch_patience(tcp_connection& c, side at);
   void check_patience(tcp_connection& c, side at);
   std::uint64_t patience(const tcp_connection& c, side at) const noexcept;
-  std::uint32_t receive_buffer(const tcp_connection& c, side at) const noexcept;
-  std::uint32_t send_buffer(const tcp_connection& c, side at) const noexcept;
   std::uint32_t now32() const noexcept { return static_cast<std::uint32_t>(now_); }
 
   block_pool pool_;  // before what holds its blocks

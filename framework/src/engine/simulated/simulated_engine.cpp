@@ -9,7 +9,7 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t batch_size = 128;
-constexpr int accept_budget = 64;
+constexpr std::size_t accept_budget = 64;
 constexpr int first_descriptor = 3;
 constexpr std::uint64_t worth_a_stall = 100;
 
@@ -189,9 +189,13 @@ bool simulated_engine::accept_from(const listening& where) {
   if (!accepting_ || !network_->has_queued(where.number)) return false;
   const listening from = where;
   fresh_.clear();
-  for (int i = 0; i < accept_budget && accepting_ && network_->has_queued(from.number); ++i) {
-    const admission terms = events().reserve(true);
+  while (fresh_.size() < accept_budget && accepting_) {
+    const admission terms = events().reserve(fresh_.empty());
     if (terms == admission::later) break;
+    if (!network_->has_queued(from.number)) {  // EAGAIN
+      events().unreserve(terms);
+      break;
+    }
     ++wakeups_;
     if (network_->random().chance(network_->faults.accept_failures)) {
       events().unreserve(terms);
@@ -249,8 +253,10 @@ std::uint32_t simulated_engine::unacknowledged(const stream& what) noexcept {
 }
 
 std::optional<tcp_facts> simulated_engine::facts(const stream& what) noexcept {
-  return tcp_facts{network_->state_of(of(what), side::server),
-                   std::chrono::milliseconds{2 * network_->faults.delay}};
+  const tcp_connection& c = of(what);
+  return tcp_facts{.state = network_->state_of(c, side::server),
+                   .rtt = std::chrono::milliseconds{2 * network_->faults.delay},
+                   .send_window = network_->send_window(c, side::server)};
 }
 
 endpoint simulated_engine::local_endpoint(const stream& what) const {

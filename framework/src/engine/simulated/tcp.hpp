@@ -55,6 +55,12 @@ struct tcp_end {
   bool timer_runs : 1 = false;    // an event for outstanding_since is scheduled
   bool cork_timer_runs : 1 = false;
   bool time_wait : 1 = false;  // was entered, and not ended by a reset
+
+  /// The peer would not learn of the end otherwise (tcp_need_reset() of Linux).
+  bool needs_reset() const noexcept {
+    return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT1 ||
+           state == TCP_FIN_WAIT2;
+  }
 };
 
 /// A connection of the simulated network, both ends. Small, because tests hold a million of them.
