@@ -57,7 +57,8 @@ TEST(pause, slows_the_peer_down) {
   EXPECT_LE(server->counts().received, 64 * 1024U);
 }
 
-// The deadline looks at the queue, but what is paused stays paused.
+// A handler that has paused is at work: its handle deadline counts. What waits in the kernel stays
+// unread.
 TEST(pause, holds_at_the_handle_deadline_too) {
   std::atomic<int> calls = 0;
   running_server server{{.deadlines = {.handle = 200ms}},

@@ -301,6 +301,41 @@ TEST(stop, aborts_every_connection) {
   EXPECT_EQ(server->counts().live, 0U);
 }
 
+// Loop 0 deals a connection to loop 1, which has just ended.
+TEST(stop, ends_connections_that_nobody_takes_any_more) {
+  loop_stall stalls[2];
+  const callbacks<> holds{.on_data = [&](connection&, no_session&, bytes data) {
+    if (data.text() == "one") stalls[0].hold();
+    if (data.text() == "two") stalls[1].hold();
+    return data.size();
+  }};
+  std::vector<raw_client> late;
+  {
+    running_server server{{.socket = {.reuse_port = false}}, holds, {.threads = 2}};
+    std::vector<raw_client> clients;
+    for (int i = 0; i < 2; ++i) {
+      clients.push_back(server.connect());
+      ASSERT_TRUE(server.wait_for_live(static_cast<std::uint64_t>(i) + 1));
+    }
+    std::atomic<std::uint16_t> port_on_0 = 0;
+    server->each([&](connection& peer) {
+      if (peer.id().loop == 0) port_on_0 = peer.peer_endpoint().port;
+    });
+    ASSERT_TRUE(eventually([&] { return port_on_0 != 0; }));
+    raw_client& on_0 = clients[clients[0].local_port() == port_on_0 ? 0 : 1];
+    on_0.send("one");
+    stalls[0].wait_until_held();
+    on_0.send("two");  // ready before the listener, and in the same batch
+    for (int i = 0; i < 4; ++i) late.push_back(server.connect());
+    stalls[0].let_go();
+    stalls[1].wait_until_held();
+    server->stop();
+    ASSERT_TRUE(eventually([&] { return server->counts().live == 1; }));  // loop 1 is through
+    stalls[1].let_go();
+  }
+  for (raw_client& each : late) EXPECT_EQ(each.receive_to_end().error, ECONNRESET);
+}
+
 TEST(stop, during_a_drain_ends_it) {
   running_server server{{}, answers_after(1h), {.drain = {.deadline = off}}};
   raw_client client = server.connect();

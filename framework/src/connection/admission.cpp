@@ -19,6 +19,30 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
   return state * 0x2545F4914F6CDD1DU;
 }
 
+/// A connection on its way to another loop. When that ends first, so does the connection.
+class handover {
+ public:
+  handover(loop& to, const accepted& fresh) noexcept : io_{&to.io()}, fresh_{fresh} {}
+  handover(handover&& other) noexcept : io_{other.io_}, fresh_{other.fresh_} {
+    other.fresh_.descriptor = -1;
+  }
+  handover& operator=(handover&&) = delete;
+  ~handover() {
+    if (fresh_.descriptor < 0) return;
+    stream unwanted{.descriptor = fresh_.descriptor};
+    io_->release(unwanted, dwell::release::reset);
+  }
+  void operator()(loop& there) {
+    const accepted taken = fresh_;
+    fresh_.descriptor = -1;
+    there.adopt(taken);
+  }
+
+ private:
+  engine* io_;
+  accepted fresh_;
+};
+
 }  // namespace
 
 // ── letting in ──
@@ -65,7 +89,7 @@ void loop::on_accept(const accepted& fresh) {
   }
   loop* const to = owner_->deal(*this, *services_[fresh.service]->of);
   if (to == nullptr || to == this) return adopt(fresh);
-  to->mail()->order([fresh](loop& other) { other.adopt(fresh); });
+  to->mail()->order(handover{*to, fresh});
 }
 
 /// Serves what has come with the connection before the kernel's set hears of it: many end right
@@ -136,7 +160,7 @@ void loop::for_each_stream(void (*call)(engine&, stream&)) {
 
 void loop::on_accept_failed(int error) {
   counters_.accept_failed.add();
-  owner_->log_accept_failed(error);
+  owner_->log_accept_failed(error, io_->now());
   owner_->pause_accepting();
 }
 

@@ -95,10 +95,6 @@ void loop::release_owed(slot& c) noexcept {
 /// ends.
 void loop::advance(slot& c) {
   if (!c.delimits && c.sent_in_exchange && c.owed == 0 && !c.paused) finish_exchange(c);
-  // No exchange is left to wait for, and none was finished.
-  if (draining_ && !c.decided && c.clock.current() != phase::idle && phase_of(c) == phase::idle) {
-    return reap(c, close_reason::drain);
-  }
   if (c.close_when_answered && c.owed == 0) decide(c, close_reason::peer_closed, {});
   if (c.decided && c.state <= lifecycle_state::send_closed) {
     step(c, c.done == close_method::abort ? lifecycle_event::abort : lifecycle_event::close);

@@ -168,18 +168,18 @@ void loop::on_turn_begin() {
 void loop::on_wake() {
   if (more_to_reap_) collect();
   if (sweeping_) sweep();
-  if (posted_done_ == posted_.size()) {
-    posted_ = mail_->take();
-    posted_done_ = 0;
-  }
-  for (std::size_t done = 0; posted_done_ < posted_.size(); ++done) {
-    if (done == posts_per_turn) {
-      io_->wake();
-      return;
+  // To the end of the mailbox, not of what was taken first: only what is put into an empty one
+  // wakes.
+  for (std::size_t done = 0; done < posts_per_turn; ++done) {
+    if (posted_done_ == posted_.size()) {
+      posted_ = mail_->take();
+      posted_done_ = 0;
+      if (posted_.empty()) return;
     }
     unique_function<void(loop&)> run = std::move(posted_[posted_done_++]);
     run(*this);
   }
+  io_->wake();
 }
 
 void loop::on_time() {

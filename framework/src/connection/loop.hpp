@@ -42,7 +42,7 @@ class loop_owner {
   virtual void pause_accepting() noexcept = 0;
   virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
   virtual void log_failure(const slot& which, const char* what) noexcept = 0;
-  virtual void log_accept_failed(int error) noexcept = 0;
+  virtual void log_accept_failed(int error, std::uint64_t now) noexcept = 0;
   /// Calls job.run_and_resume() on another thread. Throws when it cannot.
   virtual void run_off_loop(offload_job& job) = 0;
   virtual server& facade() noexcept = 0;

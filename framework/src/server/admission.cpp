@@ -1,11 +1,16 @@
 #include "server/core.hpp"
 
-namespace dwell::inline v0 {
+#include <algorithm>
+
+namespace dwell {
 namespace {
 
-/// EMFILE and its like last until something is closed; asking twenty times a second is often
-/// enough.
-constexpr duration accept_pause{50};
+/// EMFILE and its like last until something is closed: forty questions a second are enough, those
+/// of all loops together, and each loop asks at least once a second.
+duration accept_pause(std::size_t loops) noexcept {
+  const auto together = duration{25 + 25 * static_cast<std::int64_t>(loops)};
+  return std::min(together, duration{800});
+}
 
 }  // namespace
 
@@ -16,8 +21,9 @@ bool server_core::admit() noexcept {
 }
 
 void server_core::readmit() noexcept {
-  admitted_.fetch_sub(1, std::memory_order_relaxed);
-  if (!waiting_for_room_.load(std::memory_order_relaxed)) return;
+  // Sequentially consistent, as what wait_for_room does: one of the two sees the other.
+  admitted_.fetch_sub(1);
+  if (!waiting_for_room_.load()) return;
   if (!waiting_for_room_.exchange(false)) return;
   order_all([](loop& each) { each.accept(true); });
 }
@@ -41,7 +47,8 @@ loop* server_core::deal(loop&, const service& what) noexcept {
 }
 
 void server_core::pause_accepting() noexcept {
-  order_all([](loop& each) { each.accept_again_after(accept_pause); });
+  const duration pause = accept_pause(hosts_.size());
+  order_all([pause](loop& each) { each.accept_again_after(pause); });
 }
 
-}  // namespace dwell::inline v0
+}  // namespace dwell

@@ -76,7 +76,7 @@ class server_core final : public loop_owner {
   void pause_accepting() noexcept override;
   void log_close(const slot& which, const close_record& record) noexcept override;
   void log_failure(const slot& which, const char* what) noexcept override;
-  void log_accept_failed(int error) noexcept override;
+  void log_accept_failed(int error, std::uint64_t now) noexcept override;
   void run_off_loop(offload_job& job) override;
   server& facade() noexcept override { return *facade_; }
 

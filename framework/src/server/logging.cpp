@@ -51,8 +51,8 @@ void server_core::log_failure(const slot& which, const char* what) noexcept {
   }
 }
 
-void server_core::log_accept_failed(int error) noexcept {
-  const auto [pass, suppressed] = accept_lines_.ask(hosts_.front()->io->now());
+void server_core::log_accept_failed(int error, std::uint64_t now) noexcept {
+  const auto [pass, suppressed] = accept_lines_.ask(now);
   if (!pass) return;
   try {
     logger_->warn(

@@ -13,8 +13,9 @@ namespace dwell::inline v0 {
 namespace {
 
 constexpr std::size_t accept_batch = 64;
-constexpr std::uint64_t stall = 100;  // ms
-constexpr std::uint32_t haunted = 3;  // stale events of one generation within a second
+constexpr std::uint64_t stall = 100;        // ms
+constexpr std::uint32_t haunted = 3;        // stale events of one generation
+constexpr std::uint64_t ghost_watch = 100;  // within so many ms
 
 }  // namespace
 
@@ -51,6 +52,7 @@ void epoll_engine::wait_for_events() {
     if (error || alive.expired() || stopped_) return;
     begin_turn();
     poll();
+    if (is_haunted_) rebuild_set();  // only here, where nothing waits for the old one
     end_turn();
     if (!stopped_) wait_for_events();
   };
@@ -131,18 +133,20 @@ void epoll_engine::dispatch(const epoll_event& event) {
 }
 
 /// A forked child that holds a closed socket keeps it in the set, where it cannot be removed: only
-/// a new set helps.
+/// a new set helps. One socket is watched for at a time, because a batch may name a connection that
+/// has just closed once, and only what comes again and again is a ghost.
 void epoll_engine::count_ghost(std::uint32_t generation) {
-  if (ghost_ != generation || now_ - ghosts_since_ > 1000) {
+  if (now_ - ghosts_since_ > ghost_watch) {
     ghost_ = generation;
     ghosts_since_ = now_;
     ghosts_ = 0;
   }
-  if (++ghosts_ >= haunted) rebuild_set();
+  if (generation == ghost_ && ++ghosts_ == haunted) is_haunted_ = true;
 }
 
 void epoll_engine::rebuild_set() {
-  ghosts_ = 0;
+  is_haunted_ = false;
+  ghosts_since_ = 0;
   watched_.release();
   poller_.renew();
   watched_.assign(poller_.descriptor());

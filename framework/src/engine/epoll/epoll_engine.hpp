@@ -81,10 +81,10 @@ class epoll_engine final : public engine {
   std::uint64_t ghosts_since_ = 0;
   std::uint32_t ghost_ = 0;
   std::uint32_t ghosts_ = 0;
+  bool is_haunted_ = false;
   std::atomic<bool> woken_ = false;
   bool accepting_ = false;
   bool stopped_ = true;
-  bool spell_over_ = false;
 };
 
 }  // namespace dwell::inline v0
