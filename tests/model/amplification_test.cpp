@@ -5,14 +5,14 @@
 #include "engine/simulated/simulated_engine.hpp"
 #include "server/core.hpp"
 
+#include <gtest/gtest.h>
+#include <spdlog/sinks/null_sink.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
-#include <spdlog/sinks/null_sink.h>
 
 namespace dwell {
 namespace {

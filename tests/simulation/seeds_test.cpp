@@ -300,15 +300,15 @@ void run_exact_bodies(std::uint64_t seed) {
   simulation sim{{.seed = seed, .faults = faults}};
   const dwell::service_options options{
       .deadlines = {.idle = 1h, .handle = 1h, .write = 1h},
-      .close = {.finished = random.one_of({close_method::graceful, close_method::abort_after_fin})}};
+      .close = {.finished =
+                    random.one_of({close_method::graceful, close_method::abort_after_fin})}};
   const auto coroutine = [&random](connection& peer) -> dwell::task<> {
     while (auto data = co_await peer.read()) {
       if (random.once_in(5)) co_await dwell::sleep_for(random.up_to(50ms));
       if (!co_await peer.write(data)) co_return;
     }
   };
-  auto& server =
-      random.once_in(2) ? sim.serve(options, coroutine) : sim.serve(options, echoing());
+  auto& server = random.once_in(2) ? sim.serve(options, coroutine) : sim.serve(options, echoing());
   struct conversation {
     peer client;
     std::string said;

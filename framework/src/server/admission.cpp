@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace dwell {
+namespace dwell::inline v0 {
 namespace {
 
 /// EMFILE and its like last until something is closed: forty questions a second are enough, those
@@ -51,4 +51,4 @@ void server_core::pause_accepting() noexcept {
   order_all([pause](loop& each) { each.accept_again_after(pause); });
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

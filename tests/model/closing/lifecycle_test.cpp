@@ -1,13 +1,13 @@
 // The table against rules that were written down apart from it, and against random histories.
 #include "closing/lifecycle.hpp"
 
+#include <gtest/gtest.h>
+
 #include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace dwell {
 namespace {
