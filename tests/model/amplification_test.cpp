@@ -27,7 +27,7 @@ task<> echo(connection& peer) {
 
 task<> sleepy(connection& peer) {
   while (auto data = co_await peer.read()) {
-    co_await sleep_for(std::chrono::seconds{5});
+    co_await dwell::sleep_for(std::chrono::seconds{5});
     co_await peer.write(data);
   }
 }
