@@ -11,6 +11,12 @@ constexpr std::size_t queued_lines = 1'024;
 
 /// spdlog's logger holds its pool weakly; this one keeps it alive.
 struct own_logger {
+  own_logger() = default;
+  own_logger(const own_logger&) = delete;
+  own_logger& operator=(const own_logger&) = delete;
+  /// The pool's thread writes what is queued and ends, before the logger goes that it writes to.
+  ~own_logger() { pool.reset(); }
+
   std::shared_ptr<spdlog::details::thread_pool> pool =
       std::make_shared<spdlog::details::thread_pool>(queued_lines, 1);
   std::shared_ptr<spdlog::async_logger> logger = std::make_shared<spdlog::async_logger>(

@@ -230,6 +230,7 @@ void loop::drain_input(slot& c) noexcept {
   for (int turn = 0; turn < drains_at_deadline && !c.input_ended; ++turn) {
     const received input = io_->receive(c.io);
     if (input.what != received::outcome::data) return;
+    count_received(c, input.data.size());
     c.unread += static_cast<std::uint32_t>(input.data.size());
     if (!input.more) return;
   }
@@ -254,6 +255,7 @@ void loop::reap(slot& c, close_reason reason) {
   if (late.what == received::outcome::data) {
     c.reap_raced += static_cast<std::uint32_t>(late.data.size());
     counters_.reap_raced.add();
+    count_received(c, late.data.size());
     discard(c, late.data);
     step(c, lifecycle_event::flushed_lingering);
     update_watch(c);

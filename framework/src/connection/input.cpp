@@ -17,8 +17,7 @@ void loop::on_received(stream& from, const received& input) {
     case received::outcome::end: return end_of_input(c);
     case received::outcome::data: break;
   }
-  c.received_bytes += input.data.size();
-  counters_.received.add(input.data.size());
+  count_received(c, input.data.size());
   c.last_activity = io_->now_tick();
   c.clock.progress(c.last_activity);
   if (c.decided) {
@@ -27,6 +26,11 @@ void loop::on_received(stream& from, const received& input) {
     c.more_input = input.more;
     deliver(c, input.data);
   }
+}
+
+void loop::count_received(slot& c, std::size_t count) noexcept {
+  c.received_bytes += count;
+  counters_.received.add(count);
 }
 
 void loop::deliver(slot& c, bytes data) {

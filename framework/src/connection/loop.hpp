@@ -169,6 +169,7 @@ class loop final : public engine_events {
   void do_marked();
 
   // input.cpp
+  void count_received(slot& c, std::size_t count) noexcept;
   void deliver(slot& c, bytes data);
   void redeliver(slot& c);
   void discard(slot& c, bytes data) noexcept;
