@@ -14,6 +14,7 @@ loop& host(const connection& peer) noexcept { return *as_slot(peer).service->hos
 
 connection_id connection::id() const noexcept { return host(*this).id_of(as_slot(*this)); }
 dwell::server& connection::server() const noexcept { return host(*this).owner().facade(); }
+const service_options& connection::options() const noexcept { return as_slot(*this).options(); }
 endpoint connection::peer_endpoint() const { return as_slot(*this).peer.to_endpoint(); }
 endpoint connection::local_endpoint() const {
   return native_handle() < 0 ? endpoint{} : host(*this).io().local_endpoint(as_slot(*this).io);

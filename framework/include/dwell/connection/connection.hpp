@@ -22,6 +22,7 @@ class connection;
 class server;
 class mailbox;
 class task_promise_base;
+struct service_options;
 
 /// Awaited: bytes from the peer. See connection::read().
 class [[nodiscard]] read_operation {
@@ -87,6 +88,9 @@ class connection {
   // ── who and what ──
   connection_id id() const noexcept;
   dwell::server& server() const noexcept;
+  /// Of the service that accepted it; lives as long as the server. Deadlines as they are without
+  /// set_deadline().
+  const service_options& options() const noexcept;
   /// Allocates the text. The peer of a Unix socket is "unix:" and usually nothing more.
   endpoint peer_endpoint() const;
   /// Asks the kernel (getsockname(2)); empty once the descriptor is gone.
