@@ -11,6 +11,9 @@
 #include <dwell/connection/sleep_for.hpp>
 #include <dwell/connection/task.hpp>
 #include <dwell/deadline/deadlines.hpp>
+#include <dwell/framing/delimited.hpp>
+#include <dwell/framing/framed.hpp>
+#include <dwell/framing/length_prefixed.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/socket_options.hpp>
 #include <dwell/server/options.hpp>
