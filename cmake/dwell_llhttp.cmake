@@ -1,0 +1,41 @@
+# llhttp from its C sources, as Debian's node-llhttp installs them: only so can it be built strict, and
+# under names of its own.
+find_path(llhttp_SOURCE_DIR llhttp.c PATHS /usr/share/llhttp PATH_SUFFIXES llhttp llhttp/src)
+find_path(llhttp_INCLUDE_DIR llhttp.h PATHS /usr/share/include/llhttp PATH_SUFFIXES llhttp)
+mark_as_advanced(llhttp_SOURCE_DIR llhttp_INCLUDE_DIR)
+if(NOT llhttp_SOURCE_DIR OR NOT llhttp_INCLUDE_DIR)
+  message(FATAL_ERROR "dwell::http needs the C sources of llhttp: install node-llhttp, set llhttp_SOURCE_DIR and "
+    "llhttp_INCLUDE_DIR, or do without with -DDWELL_BUILD_HTTP=OFF.")
+endif()
+set(llhttp_SOURCES "${llhttp_SOURCE_DIR}/api.c" "${llhttp_SOURCE_DIR}/http.c" "${llhttp_SOURCE_DIR}/llhttp.c")
+
+# A header that gives each of its functions the prefix dwell_, whichever these are in this version.
+function(dwell_llhttp_names header)
+  set(names "")
+  foreach(source ${llhttp_SOURCES} "${llhttp_INCLUDE_DIR}/llhttp.h")
+    file(READ "${source}" text)
+    string(REGEX MATCHALL "llhttp__?[a-z0-9_]+ *\\(" calls "${text}")
+    list(APPEND names ${calls})
+  endforeach()
+  list(TRANSFORM names REPLACE " *\\($" "")
+  list(REMOVE_DUPLICATES names)
+  list(SORT names)
+  list(TRANSFORM names REPLACE "(.+)" "#define \\1 dwell_\\1")
+  list(JOIN names "\n" defines)
+  file(CONFIGURE OUTPUT "${header}" CONTENT "#pragma once\n${defines}\n" @ONLY)
+endfunction()
+
+function(dwell_use_llhttp target)
+  set(dir "${CMAKE_CURRENT_BINARY_DIR}/llhttp")
+  dwell_llhttp_names("${dir}/http/llhttp_names.h")
+  # Its objects become part of the library, which so needs no llhttp where it is used.
+  add_library(dwell_llhttp OBJECT ${llhttp_SOURCES})
+  target_compile_options(dwell_llhttp PRIVATE -w -include "${dir}/http/llhttp_names.h")
+  set_target_properties(dwell_llhttp PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  add_library(dwell_llhttp_headers INTERFACE)
+  target_compile_definitions(dwell_llhttp_headers INTERFACE LLHTTP_STRICT_MODE=1)
+  target_include_directories(dwell_llhttp_headers SYSTEM INTERFACE "${llhttp_INCLUDE_DIR}" "${dir}")
+  target_link_libraries(dwell_llhttp PRIVATE dwell_llhttp_headers)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:dwell_llhttp_headers>)
+  target_sources(${target} PRIVATE $<TARGET_OBJECTS:dwell_llhttp>)
+endfunction()

@@ -1,0 +1,60 @@
+#include "http/block_scanner.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace dwell::http {
+namespace {
+
+/// Room for method and version beside the target.
+constexpr std::size_t request_line_extra = 64;
+
+/// What may stand within a line. Bytes above 0x7F are a field value's own business.
+constexpr auto plain = [] {
+  std::array<bool, 256> is{};
+  for (std::size_t c = 0; c < is.size(); ++c) is[c] = c == '\t' || (c >= ' ' && c != 0x7F);
+  return is;
+}();
+
+constexpr block_scanner::verdict refuse(status code, const char* why) noexcept {
+  return {.refused = refusal{code, why}};
+}
+
+}  // namespace
+
+block_scanner::verdict block_scanner::scan(std::string_view input,
+                                           const head_limits& limits) noexcept {
+  for (;;) {
+    const bool request_line = lines_ == 0;
+    const std::size_t most =
+        request_line ? std::min(limits.size, limits.target + request_line_extra) : limits.size;
+    const std::size_t end = std::min(input.size(), most);
+    std::size_t at = scanned_;
+    if (at == line_ && at < end && (input[at] == ' ' || input[at] == '\t')) {
+      return refuse(status::bad_request, "a line begins with white space");
+    }
+    while (at < end && plain[static_cast<unsigned char>(input[at])]) ++at;
+    scanned_ = static_cast<std::uint32_t>(at);
+
+    if (at + 1 >= end && (at == end || input[at] == '\r')) {  // it may go on well
+      if (input.size() < most) return {};
+      if (request_line) return refuse(status::uri_too_long, "the request target is too long");
+      return refuse(status::header_fields_too_large, "the header fields are too large");
+    }
+    if (input[at] == '\n')
+      return refuse(status::bad_request, "a line feed without carriage return");
+    if (input[at] != '\r') return refuse(status::bad_request, "a control character in the header");
+    if (input[at + 1] != '\n') {
+      return refuse(status::bad_request, "a carriage return without line feed");
+    }
+
+    const bool empty = at == line_;
+    scanned_ = line_ = static_cast<std::uint32_t>(at + 2);
+    if (empty) return {.size = at + 2};
+    if (++lines_ > limits.fields + 1) {
+      return refuse(status::header_fields_too_large, "too many header fields");
+    }
+  }
+}
+
+}  // namespace dwell::http
