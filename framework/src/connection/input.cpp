@@ -47,7 +47,9 @@ void loop::deliver(slot& c, bytes data) {
     }
     if (taken > 0 && !c.delimits) c.clock.next_message(io_->now_tick());
   });
-  if (ok && c.kept.size() > c.options().limits.message) close(c, close_reason::protocol_error);
+  // Of whole messages that wait for their turn there are no more than one receive brings.
+  const bool incomplete = may_read(c) && c.kept.size() > c.options().limits.message;
+  if (ok && incomplete) close(c, close_reason::protocol_error);
   io_->spoil(data);
   leave(c);
 }

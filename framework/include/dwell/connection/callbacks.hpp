@@ -47,7 +47,8 @@ struct callbacks {
   callback<bool(connection&, Session&)> on_open;
   /// Bytes came. `data` is valid until the callback returns. Returns how many of them were
   /// consumed, 0 to data.size(); the rest comes again, in front of what follows, once more has
-  /// arrived. More than limits.message unconsumed bytes end the connection as `protocol_error`.
+  /// arrived. More than limits.message unconsumed bytes end the connection as `protocol_error`,
+  /// unless input is paused, or waits for output to leave.
   callback<std::size_t(connection&, Session&, bytes data)> on_data;
   /// The output queue fell below limits.low_watermark after having been above
   /// limits.high_watermark.
