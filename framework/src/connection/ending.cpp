@@ -52,7 +52,8 @@ void loop::decide(slot& c, close_reason reason, std::optional<close_method> meth
   if (c.done == close_method::abort_after_fin && c.io.is_tcp && !io_->can_avoid_time_wait()) {
     c.done = close_method::graceful;
   }
-  if (reason == close_reason::protocol_error) c.linger = true;
+  // The rest of a message may be on its way, and must not reset what the peer is told.
+  c.linger |= reason == close_reason::protocol_error || reason == close_reason::read_timeout;
 }
 
 void loop::half_close(slot& c) noexcept {

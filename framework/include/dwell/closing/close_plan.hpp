@@ -40,7 +40,8 @@ struct close_plan {
   /// idle_timeout and lifetime. `peer_first` is refused at construction unless the handler
   /// announces.
   close_method idle = close_method::graceful;
-  /// handshake_timeout, read_timeout, handle_timeout. The peer learns of an orderly end.
+  /// handshake_timeout, read_timeout, handle_timeout. The peer learns of an orderly end; a read
+  /// timeout is always in the lingering form, since the rest of the message may come.
   close_method slow = close_method::graceful;
   /// write_timeout. A peer that does not read will not read our FIN either.
   close_method stalled = close_method::abort;
