@@ -13,8 +13,7 @@ namespace {
 
 constexpr refusal bad(const char* why) noexcept { return {status::bad_request, why}; }
 
-// ── the request line
-// ────────────────────────────────────────────────────────────────────────────────
+// ── the request line ──
 
 bool read_method(std::string_view name, method& into) noexcept {
   for (std::size_t i = 0; i < method_count; ++i) {
@@ -95,8 +94,7 @@ std::optional<refusal> read_request_line(std::string_view line, const head_limit
   return std::nullopt;
 }
 
-// ── the fields
-// ──────────────────────────────────────────────────────────────────────────────────────
+// ── the fields ──
 
 /// What the fields that decide over framing have said so far.
 struct framing {

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <optional>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// Where the message at the start of some input lies.
 struct frame {
@@ -50,4 +50,4 @@ concept codec = std::movable<Codec> &&
   { how.send(peer, input) } -> std::same_as<bool>;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

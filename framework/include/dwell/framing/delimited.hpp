@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A codec for dwell::framed: each message ends with a delimiter, by default a line feed, which the
 /// user does not get to see. A message that contains the delimiter would be two, and is not sent.
@@ -40,4 +40,4 @@ class delimited {
   std::string delimiter_;
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

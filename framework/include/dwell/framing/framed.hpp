@@ -12,7 +12,7 @@
 #include <string>
 #include <utility>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A connection as whole messages, for a coroutine:
 ///
@@ -124,4 +124,4 @@ void framed<Codec>::keep_fresh() {
   handed_out_ = 0;
 }
 
-}  // namespace dwell
+}  // namespace dwell::inline v0

@@ -10,7 +10,7 @@
 #include <limits>
 #include <optional>
 
-namespace dwell {
+namespace dwell::inline v0 {
 
 /// A codec for dwell::framed: each message follows its length, an unsigned integer that counts the
 /// bytes after it. By default four bytes, most significant first (network byte order); else
@@ -50,4 +50,4 @@ struct length_prefixed {
   }
 };
 
-}  // namespace dwell
+}  // namespace dwell::inline v0
