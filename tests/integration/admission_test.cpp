@@ -214,8 +214,8 @@ TEST(emfile, neither_spins_nor_lasts) {
       EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
       running_server server{{}, answers(), {.threads = threads}};
       EXPECT_EQ(::fcntl(STDERR_FILENO, F_GETFD), 0);
-      self.say(std::to_string(server.where().port));
       few_descriptors full{5};
+      self.say(std::to_string(server.where().port));
       EXPECT_TRUE(eventually([&] { return server->counts().accept_failed != 0; }));
       const auto failed = server->counts().accept_failed;
       const auto cpu = cpu_microseconds();

@@ -82,9 +82,9 @@ bool loop::take_place(admission terms) {
 
 void loop::on_accept(const accepted& fresh) {
   if (!take_place(fresh.terms)) {
+    counters_.refused.add();  // before the client can know
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
-    counters_.refused.add();
     return;
   }
   loop* const to = owner_->deal(*this, *services_[fresh.service]->of);
@@ -117,9 +117,9 @@ slot* loop::take_in(const accepted& fresh) {
     }
   } catch (const std::bad_alloc&) {
     if (c != nullptr) slots_.erase(c->io.slot);
+    counters_.refused.add();  // before the client can know
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
-    counters_.refused.add();
     owner_->readmit();
     return nullptr;
   }
