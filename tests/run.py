@@ -40,6 +40,10 @@ STAGES = [
 ]
 
 
+# So many failures may be the machine's; more are ours.
+SECOND_TRIES = 3
+
+
 @dataclass
 class Result:
     passed: int = 0
@@ -75,6 +79,22 @@ def read_junit(path, strict):
     return result
 
 
+def second_try(stage, result, run):
+    """Tests on real sockets also test the machine's mood. A few that fail are run once more, alone, and
+    named in the summary either way; all other tests have one try."""
+    failed = [detail.removeprefix("failed: ") for detail in result.details if detail.startswith("failed: ")]
+    if len(failed) != result.failed or not all(name.startswith("integration.") for name in failed):
+        return result
+    for name in failed:
+        pattern = "^" + re.sub(r"([^A-Za-z0-9_])", r"[\1]", name) + "$"
+        if run("ctest", "--preset", stage.preset, "-R", pattern, "--no-tests=error") == 0:
+            result.passed += 1
+            result.failed -= 1
+            result.details.remove(f"failed: {name}")
+            result.details.append(f"passed on the second try: {name}")
+    return result
+
+
 def run_stage(stage, log, strict):
     def run(*command):
         print("$", *command, file=log, flush=True)
@@ -97,6 +117,8 @@ def run_stage(stage, log, strict):
     result = read_junit(junit, strict)
     if result.passed + result.failed + result.skipped == 0:
         return Result(failed=1, details=["no tests found"])
+    if 0 < result.failed <= SECOND_TRIES:
+        return second_try(stage, result, run)
     if status and not result.failed:
         return Result(result.passed, 1, result.skipped, [f"ctest ended with {status}"])
     return result
