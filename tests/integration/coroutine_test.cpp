@@ -261,18 +261,21 @@ TEST(coroutine, write_waits_for_a_slow_reader) {
 }
 
 TEST(coroutine, flush_waits_until_the_kernel_has_everything) {
+  std::promise<void> written;
   std::promise<std::size_t> queued_after;
   running_server it{{.limits = {.output = 16'000'000, .high_watermark = 12'000'000}},
                     [&](connection& peer) -> task<> {
                       co_await peer.read();
                       co_await peer.write(text_of(10'000'000, 'f'));
                       EXPECT_GT(peer.queued(), 0U);
+                      written.set_value();
                       EXPECT_TRUE(co_await peer.flush());
                       queued_after.set_value(peer.queued());
                       EXPECT_TRUE(co_await peer.flush());
                     }};
   raw_client peer = it.connect({.receive_buffer = 16'384});
   peer.send("go");
+  written.get_future().wait();  // nothing is read before
   EXPECT_TRUE(peer.receive_to_end().data == text_of(10'000'000, 'f'));
   EXPECT_EQ(queued_after.get_future().get(), 0U);
 }

@@ -361,8 +361,10 @@ TEST(placement, of_a_reaped_connection_is_as_planned) {
       EXPECT_EQ(seen.client[TCP_TIME_WAIT], 0U);
       // A client so quick that its FIN is there at the second look leaves it here, whatever was
       // planned.
+      // The other way round, segments that two cores deliver in another order make the client's
+      // kernel send a reset, and that ends a TIME_WAIT (net.ipv4.tcp_rfc1337 = 0).
       if (here) {
-        EXPECT_EQ(seen.server[TCP_TIME_WAIT], rounds);
+        EXPECT_GE(seen.server[TCP_TIME_WAIT], rounds - rounds / 10);
       } else {
         EXPECT_LE(seen.server[TCP_TIME_WAIT], hardly_any);
       }
@@ -372,7 +374,11 @@ TEST(placement, of_a_reaped_connection_is_as_planned) {
         EXPECT_EQ(record.first, first_closer::here);
         if (record.time_wait == time_wait::here) ++recorded_here;
       }
-      EXPECT_EQ(recorded_here, seen.server[TCP_TIME_WAIT]);
+      if (here) {
+        EXPECT_EQ(recorded_here, rounds);
+      } else {
+        EXPECT_EQ(recorded_here, seen.server[TCP_TIME_WAIT]);
+      }
     }
   });
 }

@@ -8,15 +8,16 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
 #include <vector>
 
 namespace dwell {
 namespace {
 
-callbacks<> echo_that_stalls_in(loop_stall*& stall) {
+callbacks<> echo_that_stalls_in(std::atomic<loop_stall*>& stall) {
   return {.on_data = [&stall](connection& peer, no_session&, bytes data) {
-    if (data.text() == "stall") stall->hold();
+    if (data.text() == "stall") stall.load()->hold();
     peer.send(data);
     return data.size();
   }};
@@ -24,7 +25,7 @@ callbacks<> echo_that_stalls_in(loop_stall*& stall) {
 
 /// Holds the loop while `cause` happens.
 template <class Cause>
-void with_the_loop_held(loop_stall*& slot, raw_client& staller, Cause&& cause) {
+void with_the_loop_held(std::atomic<loop_stall*>& slot, raw_client& staller, Cause&& cause) {
   loop_stall stall;
   slot = &stall;
   staller.send("stall");
@@ -35,7 +36,7 @@ void with_the_loop_held(loop_stall*& slot, raw_client& staller, Cause&& cause) {
 }
 
 TEST(readiness, of_more_sockets_than_fit_a_batch_is_not_lost) {
-  loop_stall* stall = nullptr;
+  std::atomic<loop_stall*> stall = nullptr;
   running_server server{{}, echo_that_stalls_in(stall)};
   raw_client staller = server.connect();
   std::vector<raw_client> clients;
@@ -51,7 +52,7 @@ TEST(readiness, of_more_sockets_than_fit_a_batch_is_not_lost) {
 }
 
 TEST(readiness, of_more_new_connections_than_fit_a_batch_is_not_lost) {
-  loop_stall* stall = nullptr;
+  std::atomic<loop_stall*> stall = nullptr;
   running_server server{{}, echo_that_stalls_in(stall)};
   raw_client staller = server.connect();
   std::vector<raw_client> clients;
@@ -65,7 +66,7 @@ TEST(readiness, of_more_new_connections_than_fit_a_batch_is_not_lost) {
 }
 
 TEST(readiness, of_ends_among_many_is_not_lost) {
-  loop_stall* stall = nullptr;
+  std::atomic<loop_stall*> stall = nullptr;
   running_server server{{}, echo_that_stalls_in(stall)};
   raw_client staller = server.connect();
   std::vector<raw_client> clients;

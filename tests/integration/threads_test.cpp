@@ -70,13 +70,13 @@ std::thread::id thread_of(running_server& server, connection_id id) {
 
 TEST(post, runs_on_the_connections_loop_in_order) {
   roster everybody;
+  std::map<std::uint32_t, std::thread::id> thread_of_loop;
   running_server server{{}, joins(everybody), {.threads = 3}};
   std::vector<raw_client> clients;
   for (int i = 0; i < 30; ++i) clients.push_back(server.connect());
   ASSERT_TRUE(everybody.wait_for(30));
   constexpr int posts = 200;
   const auto ids = everybody.all();
-  std::map<std::uint32_t, std::thread::id> thread_of_loop;
   for (const connection_id id : ids) thread_of_loop.emplace(id.loop, thread_of(server, id));
   std::vector<std::thread> threads;
   for (char name = 'a'; name < 'e'; ++name) {
