@@ -4,6 +4,7 @@
 #include "deadline/validate.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace dwell::inline v0 {
 namespace {
@@ -54,6 +55,7 @@ void connection::resume() noexcept { host(*this).resume(as_slot(*this)); }
 
 owed connection::owe() noexcept {
   slot& c = as_slot(*this);
+  if (c.owed == std::numeric_limits<std::uint16_t>::max()) return {};  // the others speak for it
   ++c.owed;
   return owed{host(*this).mail(), id()};
 }
