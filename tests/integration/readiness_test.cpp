@@ -9,15 +9,23 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <deque>
 #include <string>
 #include <vector>
 
 namespace dwell {
 namespace {
 
-callbacks<> echo_that_stalls_in(std::atomic<loop_stall*>& stall) {
-  return {.on_data = [&stall](connection& peer, no_session&, bytes data) {
-    if (data.text() == "stall") stall.load()->hold();
+/// One for each time a loop is held. They live as long as the test, declared before its server: a
+/// loop may still be on its way out of one that has let it go.
+struct loop_stalls {
+  std::deque<loop_stall> all;
+  std::atomic<loop_stall*> next = nullptr;
+};
+
+callbacks<> echo_that_stalls_in(loop_stalls& stalls) {
+  return {.on_data = [&stalls](connection& peer, no_session&, bytes data) {
+    if (data.text() == "stall") stalls.next.load()->hold();
     peer.send(data);
     return data.size();
   }};
@@ -25,9 +33,9 @@ callbacks<> echo_that_stalls_in(std::atomic<loop_stall*>& stall) {
 
 /// Holds the loop while `cause` happens.
 template <class Cause>
-void with_the_loop_held(std::atomic<loop_stall*>& slot, raw_client& staller, Cause&& cause) {
-  loop_stall stall;
-  slot = &stall;
+void with_the_loop_held(loop_stalls& stalls, raw_client& staller, Cause&& cause) {
+  loop_stall& stall = stalls.all.emplace_back();
+  stalls.next = &stall;
   staller.send("stall");
   stall.wait_until_held();
   cause();
@@ -36,15 +44,15 @@ void with_the_loop_held(std::atomic<loop_stall*>& slot, raw_client& staller, Cau
 }
 
 TEST(readiness, of_more_sockets_than_fit_a_batch_is_not_lost) {
-  std::atomic<loop_stall*> stall = nullptr;
-  running_server server{{}, echo_that_stalls_in(stall)};
+  loop_stalls stalls;
+  running_server server{{}, echo_that_stalls_in(stalls)};
   raw_client staller = server.connect();
   std::vector<raw_client> clients;
   for (int i = 0; i < 500; ++i) clients.push_back(server.connect());
   ASSERT_TRUE(server.wait_for_live(501));
   for (int round = 0; round < 20; ++round) {
     const std::string request = "request " + std::to_string(round);
-    with_the_loop_held(stall, staller, [&] {
+    with_the_loop_held(stalls, staller, [&] {
       for (raw_client& each : clients) each.send(request);
     });
     for (raw_client& each : clients) ASSERT_EQ(each.receive(request.size()), request);
@@ -52,11 +60,11 @@ TEST(readiness, of_more_sockets_than_fit_a_batch_is_not_lost) {
 }
 
 TEST(readiness, of_more_new_connections_than_fit_a_batch_is_not_lost) {
-  std::atomic<loop_stall*> stall = nullptr;
-  running_server server{{}, echo_that_stalls_in(stall)};
+  loop_stalls stalls;
+  running_server server{{}, echo_that_stalls_in(stalls)};
   raw_client staller = server.connect();
   std::vector<raw_client> clients;
-  with_the_loop_held(stall, staller, [&] {
+  with_the_loop_held(stalls, staller, [&] {
     for (int i = 0; i < 500; ++i) {
       clients.push_back(server.connect());
       clients.back().send("hello");
@@ -66,13 +74,13 @@ TEST(readiness, of_more_new_connections_than_fit_a_batch_is_not_lost) {
 }
 
 TEST(readiness, of_ends_among_many_is_not_lost) {
-  std::atomic<loop_stall*> stall = nullptr;
-  running_server server{{}, echo_that_stalls_in(stall)};
+  loop_stalls stalls;
+  running_server server{{}, echo_that_stalls_in(stalls)};
   raw_client staller = server.connect();
   std::vector<raw_client> clients;
   for (int i = 0; i < 500; ++i) clients.push_back(server.connect());
   ASSERT_TRUE(server.wait_for_live(501));
-  with_the_loop_held(stall, staller, [&] {
+  with_the_loop_held(stalls, staller, [&] {
     for (std::size_t i = 0; i < clients.size(); ++i) {
       if (i % 3 == 0) clients[i].send("last words");
       if (i % 2 == 0) {
