@@ -3,33 +3,28 @@
 #include <dwell/connection/connection.hpp>
 #include <dwell/connection/suspension.hpp>
 
+#include "connection/attachment.hpp"
+
 #include <cstdint>
 
 namespace dwell::inline v0 {
 
-struct slot;
-
-/// One connection::after(), owned by the list of its connection until it fires.
-class after_timer final : timer_target {
+/// One connection::after(), until it fires.
+class after_timer final : attachment, timer_target {
  public:
-  /// Adds it to the list of `c`. Throws std::bad_alloc.
+  /// Adds it to those of `c`. Throws std::bad_alloc.
   static void start(slot& c, duration delay, unique_function<void(connection&)> call);
-  ~after_timer();
+  ~after_timer() override;
 
  private:
-  after_timer(slot& c, unique_function<void(connection&)> call);
+  after_timer(slot& c, unique_function<void(connection&)> call)
+      : attachment{c}, call_{std::move(call)} {}
   void fire() override;
+  void connection_ended() override { delete this; }
 
-  friend void cancel_after_timers(slot& c) noexcept;
-
-  slot* peer_;
-  after_timer* next_;
-  after_timer** link_;
   unique_function<void(connection&)> call_;
   std::uint32_t timer_ = 0;
+  bool waits_ = false;
 };
-
-/// Destroys what waits, unrun.
-void cancel_after_timers(slot& c) noexcept;
 
 }  // namespace dwell::inline v0

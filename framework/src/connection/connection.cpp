@@ -45,6 +45,9 @@ std::optional<duration> connection::time_left() const noexcept {
 std::uint64_t connection::received() const noexcept { return as_slot(*this).received_bytes; }
 std::uint64_t connection::sent() const noexcept { return as_slot(*this).sent_bytes; }
 std::size_t connection::queued() const noexcept { return host(*this).queued(as_slot(*this)); }
+bool connection::is_writable() const noexcept {
+  return as_slot(*this).accepts_output() && !as_slot(*this).above_high;
+}
 std::uint64_t connection::exchanges() const noexcept { return as_slot(*this).finished_exchanges; }
 
 bool connection::send(bytes data) noexcept { return host(*this).send(as_slot(*this), data); }

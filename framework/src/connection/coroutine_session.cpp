@@ -15,41 +15,10 @@ constexpr std::size_t worth_a_copy = std::size_t{4} * 1024;
 
 }  // namespace
 
-// ── running the coroutine ──
+// ── the end ──
 
-void coroutine_session::resume(std::coroutine_handle<> whom) {
-  task_promise_base::resume(whom);
-  settle();
-}
-
-/// The end of the coroutine is that of the connection.
-void coroutine_session::settle() {
-  if (!body || !body.frame_.done()) return;
-  const task<> ended = std::move(body);
-  forget_input();
-  ended.frame_.promise().result.take();
-  if (peer->sent_in_exchange && !peer->delimits) host().finish_exchange(*peer);
-  host().close(*peer, peer->input_ended ? close_reason::peer_closed : close_reason::finished);
-}
-
-void coroutine_session::begin(task<> handler) {
-  body = std::move(handler);
-  resume(body.frame_);
-}
-
-/// Whatever the coroutine waits for ends once; what it waits for next is its own affair. True when
-/// it has ended too.
 bool coroutine_session::end() {
-  suspension* told = std::exchange(suspensions, nullptr);
-  if (told != nullptr) told->link_ = &told;
-  if (reader) resume(std::exchange(reader, nullptr));
-  if (writer) resume(std::exchange(writer, nullptr));
-  while (told != nullptr) {
-    suspension& each = *told;
-    each.unlink();
-    each.link(suspensions);
-    each.connection_ended();
-  }
+  coroutine::end(std::exchange(reader, nullptr));
   outlives = static_cast<bool>(body);
   return !outlives;
 }
@@ -90,8 +59,7 @@ bool read_operation::await_ready() noexcept {
 
 void read_operation::suspend(std::coroutine_handle<> reader) noexcept {
   coroutine_session& self = coroutine_session::of(as_slot(*peer_));
-  assert(self.host().active() == self.peer &&
-         "dwell: only its own handler reads from a connection");
+  assert(self.host().running() == &self && "dwell: only its own handler reads from a connection");
   assert(!self.reader && "dwell: one read() at a time");
   self.reader = reader;
   self.host().resume(*self.peer);
@@ -112,8 +80,8 @@ bool write_operation::await_ready() noexcept {
 
 void write_operation::suspend(std::coroutine_handle<> writer) noexcept {
   slot& c = as_slot(*peer_);
-  coroutine_session& self = coroutine_session::of(c);
-  assert(self.host().active() == &c && "dwell: only its own handler writes to a connection");
+  assert(c.service->host->active() == &c && "dwell: only its own handler writes to a connection");
+  coroutine& self = *c.service->host->running();
   assert(!self.writer && "dwell: one write() or flush() at a time");
   self.writer = writer;
   self.goal = goal_;
@@ -139,7 +107,7 @@ bool coroutine_handler::on_open(connection& peer, void* session) const {
   auto& self = *static_cast<coroutine_session*>(session);
   self.peer = &as_slot(peer);
   self.peer->paused = true;
-  self.begin(start(peer));
+  self.coroutine::start(start(peer));
   return true;
 }
 
@@ -153,17 +121,12 @@ std::size_t coroutine_handler::on_data(connection&, void* session, bytes data) c
 }
 
 void coroutine_handler::on_writable(connection&, void* session) const {
-  auto& self = *static_cast<coroutine_session*>(session);
-  if (self.writer && self.goal == write_operation::until::below_high_watermark) {
-    self.resume(std::exchange(self.writer, nullptr));
-  }
+  static_cast<coroutine_session*>(session)->resume_writer(
+      write_operation::until::below_high_watermark);
 }
 
 void coroutine_handler::on_flushed(connection&, void* session) const {
-  auto& self = *static_cast<coroutine_session*>(session);
-  if (self.writer && self.goal == write_operation::until::flushed) {
-    self.resume(std::exchange(self.writer, nullptr));
-  }
+  static_cast<coroutine_session*>(session)->resume_writer(write_operation::until::flushed);
 }
 
 bool coroutine_handler::on_peer_closed(connection&, void* session) const {

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <dwell/connection/suspension.hpp>
-#include <dwell/connection/task.hpp>
-
-#include "connection/slot.hpp"
+#include "base/block_pool.hpp"
+#include "connection/coroutine.hpp"
 
 #include <coroutine>
 #include <cstddef>
@@ -11,33 +9,25 @@
 
 namespace dwell::inline v0 {
 
-/// What a connection knows of its handler's coroutine: the session of a coroutine_handler.
+/// The coroutine that is a connection's handler: the session of a coroutine_handler.
 ///
-/// Input is delivered only while the coroutine waits in read(); otherwise the connection is paused,
-/// which is also what makes it the handle phase.
-struct coroutine_session {
-  task<> body;
-  slot* peer = nullptr;
+/// Input is delivered only while it waits in read(); otherwise the connection is paused, which is
+/// also what makes it the handle phase.
+struct coroutine_session : coroutine {
+  coroutine_session() noexcept : coroutine{kind::of_handler} {}
+
+  bool block_lent : 1 = false;  // by the engine: of its size
+  std::uint32_t input_size = 0;
   std::coroutine_handle<> reader;
-  std::coroutine_handle<> writer;
-  suspension* suspensions = nullptr;
   std::byte* block = nullptr;        // of what read() returned
   const std::byte* input = nullptr;  // that; null: no more bytes will come
-  std::uint32_t input_size = 0;
-  write_operation::until goal = write_operation::until::below_high_watermark;
-  bool block_lent : 1 = false;  // by the engine: of its size
-  bool outlives : 1 = false;    // the connection has ended and waits for the coroutine
 
   static coroutine_session& of(slot& c) noexcept {
     return *static_cast<coroutine_session*>(c.session);
   }
-  loop& host() const noexcept { return *peer->service->host; }
 
-  /// Inside a handler call. May throw what the coroutine has ended by.
-  void resume(std::coroutine_handle<> whom);
-  void begin(task<> handler);
+  /// True when it has ended too.
   bool end();
-  void settle();
 
   void keep(bytes data);
   void forget_input() noexcept;

@@ -1,3 +1,4 @@
+#include "connection/attachment.hpp"
 #include "connection/loop.hpp"
 
 #include <cerrno>
@@ -296,7 +297,6 @@ void loop::release(slot& c, lifecycle_action action) {
   c.kept.clear();
   c.queue.clear();
   c.overrides.reset();
-  forget_timers(c);
   report(c, record);
 }
 
@@ -366,16 +366,31 @@ void loop::report(slot& c, const close_record& record) {
   counters_.time_wait[static_cast<std::size_t>(record.time_wait)].add();
   if (record.certainty == certainty::observed) counters_.observed.add();
 
-  bool frames_ended = true;
   enter(c);
   if (c.opened) {
-    guarded(c, [&] { frames_ended = c.handler().on_close(c, c.session, record); });
+    guarded(c, [&] { c.frame_outlives = !c.handler().on_close(c, c.session, record); });
   }
+  end_attachments(c);
   if (c.options().on_close) guarded(c, [&] { c.options().on_close(c, record); });
   active_ = gatherer_ = nullptr;
   leave(c);
   owner_->log_close(c, record);
-  if (frames_ended) this->frames_ended(c);
+  c.outlived = true;
+  free_unless_outlived(c);
+}
+
+/// Timers go; spawned coroutines hear of it, and some may go on.
+void loop::end_attachments(slot& c) noexcept {
+  for (attachment* each = c.attachments; each != nullptr;) {
+    attachment& that = *std::exchange(each, each->next());
+    guarded(c, [&that] { that.connection_ended(); });
+  }
+}
+
+void loop::free_unless_outlived(slot& c) noexcept {
+  if (!c.outlived || c.frame_outlives || c.attachments != nullptr) return;
+  c.outlived = false;
+  frames_ended(c);
 }
 
 void loop::frames_ended(slot& c) noexcept {

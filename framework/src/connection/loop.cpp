@@ -1,6 +1,6 @@
 #include "connection/loop.hpp"
 
-#include "connection/after_timer.hpp"
+#include "connection/attachment.hpp"
 #include "deadline/validate.hpp"
 
 #include <algorithm>
@@ -14,6 +14,15 @@ constexpr std::size_t dirty_per_turn = 4'096;
 constexpr std::uint32_t timers_per_turn = 1'024;
 
 thread_local loop* current_loop = nullptr;
+
+/// Each may destroy itself, and attach others.
+template <class Call>
+void for_each_attachment(slot& c, Call&& call) {
+  for (attachment* each = c.attachments; each != nullptr;) {
+    attachment& that = *std::exchange(each, each->next());
+    call(that);
+  }
+}
 
 }  // namespace
 
@@ -143,10 +152,16 @@ void loop::do_marked() {
       return (work & static_cast<std::uint8_t>(what)) != 0;
     };
     if (asked(pending_work::tell_writable) && !c.is_released()) {
-      run_handler(c, [&] { c.handler().on_writable(c, c.session); });
+      run_handler(c, [&] {
+        c.handler().on_writable(c, c.session);
+        for_each_attachment(c, [](attachment& each) { each.on_writable(); });
+      });
     }
     if (asked(pending_work::tell_flushed) && !c.is_released()) {
-      run_handler(c, [&] { c.handler().on_flushed(c, c.session); });
+      run_handler(c, [&] {
+        c.handler().on_flushed(c, c.session);
+        for_each_attachment(c, [](attachment& each) { each.on_flushed(); });
+      });
     }
     if (asked(pending_work::redeliver) && !c.is_released()) redeliver(c);
     if (asked(pending_work::leave) && is_idle(c)) reap(c, close_reason::drain);
@@ -245,13 +260,11 @@ void loop::run_timers() {
   }
 }
 
-void loop::forget_timers(slot& c) noexcept { cancel_after_timers(c); }
-
 void loop::destroy_all() noexcept {
   mail_->close();
   posted_.clear();
   slots_.visit(0, slab<slot>::end, [this](std::uint32_t index, slot& c) {
-    forget_timers(c);
+    while (c.attachments != nullptr) delete c.attachments;
     if (!c.is_released()) {
       io_->release(c.io, dwell::release::reset);
       counters_.released.add();

@@ -102,8 +102,12 @@ class loop final : public engine_events {
     leave(c);
   }
   void fail_handler(slot& c, const char* what) noexcept;
-  /// A coroutine that outlived its connection has ended: the slot may go.
-  void frames_ended(slot& c) noexcept;
+  /// A coroutine has ended, or run on: if it was the last that outlived its connection, the slot
+  /// may go.
+  void free_unless_outlived(slot& c) noexcept;
+  /// Whose await expression runs; null outside of coroutines.
+  coroutine* running() const noexcept { return running_; }
+  void set_running(coroutine* which) noexcept { running_ = which; }
 
   // ── timers of handlers ──
   std::uint32_t start_timer(duration delay, timer_target& whom);
@@ -226,7 +230,8 @@ class loop final : public engine_events {
   void report(slot& c, const close_record& record);
   close_record make_record(slot& c, dwell::release how);
   void place_time_wait(slot& c, dwell::release how, close_record& record);
-  void forget_timers(slot& c) noexcept;
+  void end_attachments(slot& c) noexcept;
+  void frames_ended(slot& c) noexcept;
 
   // admission.cpp
   slot* take_in(const accepted& fresh);
@@ -256,7 +261,8 @@ class loop final : public engine_events {
   std::uint32_t dirty_head_;
   std::uint32_t dirty_tail_;
   std::uint16_t turn_ = 0;
-  slot* active_ = nullptr;    // whose handler runs
+  slot* active_ = nullptr;  // whose handler runs
+  coroutine* running_ = nullptr;
   slot* gatherer_ = nullptr;  // whose output is gathered: active, or just left
   std::byte* gather_;
   std::size_t gathered_ = 0;

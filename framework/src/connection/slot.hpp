@@ -15,7 +15,7 @@
 
 namespace dwell::inline v0 {
 
-class after_timer;
+class attachment;
 
 /// Work that a call on a connection causes, done in the same turn after the running callback has
 /// returned.
@@ -47,7 +47,7 @@ struct slot final : connection {
   byte_buffer kept;                      // input the handler has not consumed
   byte_queue queue;                      // output the kernel has not taken
   std::unique_ptr<deadlines> overrides;  // set_deadline's
-  after_timer* timers = nullptr;         // this connection's after() timers
+  attachment* attachments = nullptr;     // after() timers and spawned coroutines
   std::uint64_t opened_at;
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
@@ -99,6 +99,8 @@ struct slot final : connection {
   bool nearer_deadline : 1 = true;       // one came into force that the reaper does not know of
   bool more_input : 1 = false;           // the last receive filled the buffer
   bool opened : 1 = false;               // on_open ran: on_close is due
+  bool frame_outlives : 1 = false;       // released, but the handler's coroutine is suspended
+  bool outlived : 1 = false;             // released, but some coroutine is suspended
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;

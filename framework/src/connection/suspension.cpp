@@ -2,8 +2,9 @@
 #include <dwell/connection/sleep_for.hpp>
 #include <dwell/connection/suspension.hpp>
 
-#include "connection/coroutine_session.hpp"
+#include "connection/coroutine.hpp"
 #include "connection/loop.hpp"
+#include "connection/spawned_coroutine.hpp"
 
 #include <cassert>
 #include <utility>
@@ -14,10 +15,10 @@ suspension::~suspension() { unlink(); }
 
 void suspension::suspend(std::coroutine_handle<> sleeper) noexcept {
   loop* const here = loop::current();
-  assert(here != nullptr && here->active() != nullptr && "dwell: awaited outside of a handler");
-  session_ = &coroutine_session::of(*here->active());
+  assert(here != nullptr && here->running() != nullptr && "dwell: awaited outside of a handler");
+  waiting_ = here->running();
   sleeper_ = sleeper;
-  link(session_->suspensions);
+  link(waiting_->suspensions);
 }
 
 void suspension::give_up() noexcept {
@@ -26,30 +27,39 @@ void suspension::give_up() noexcept {
 }
 
 void suspension::resume() noexcept {
-  coroutine_session& session = *session_;
-  slot& c = *session.peer;
-  const bool outlived = session.outlives;
-  host().run_handler(c, [this] { resume_ended(); });
-  if (outlived && !session.body) session.host().frames_ended(c);
+  coroutine& waiting = *waiting_;
+  slot& c = *waiting.peer;
+  loop& here = host();
+  if (waiting.spawned) {
+    spawned_coroutine& spawned = spawned_coroutine::of(waiting);
+    spawned.hold();
+    here.run_handler(c, [this] { resume_ended(); });
+    spawned.let_go();
+  } else {
+    const bool outlived = waiting.outlives;
+    here.run_handler(c, [this] { resume_ended(); });
+    if (outlived && !waiting.body) c.frame_outlives = false;
+  }
+  here.free_unless_outlived(c);
 }
 
 void suspension::resume_ended() {
   unlink();
-  session_->resume(std::exchange(sleeper_, nullptr));
+  waiting_->resume(std::exchange(sleeper_, nullptr));
 }
 
 void suspension::resume_later() {
   host().mail()->order([this](loop&) { resume(); });
 }
 
-loop& suspension::host() const noexcept { return session_->host(); }
+loop& suspension::host() const noexcept { return waiting_->host(); }
 
-asio::io_context* suspension::asio_host() const noexcept { return asio_host(*session_->peer); }
+asio::io_context* suspension::asio_host() const noexcept { return asio_host(*waiting_->peer); }
 asio::io_context* suspension::asio_host(connection& peer) noexcept {
   return as_slot(peer).service->host->io().host();
 }
 
-bool suspension::has_ended() const noexcept { return session_->peer->is_released(); }
+bool suspension::has_ended() const noexcept { return waiting_->peer->is_released(); }
 
 void suspension::link(suspension*& list) noexcept {
   next_ = std::exchange(list, this);

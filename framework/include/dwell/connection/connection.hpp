@@ -23,6 +23,8 @@ class server;
 class mailbox;
 class task_promise_base;
 struct service_options;
+template <class T>
+class task;
 
 /// Awaited: bytes from the peer. See connection::read().
 class [[nodiscard]] read_operation {
@@ -112,9 +114,12 @@ class connection {
   duration idle_for() const noexcept;
   /// Time until the deadline that counts now; nullopt: its phase's deadline is off.
   std::optional<duration> time_left() const noexcept;
-  std::uint64_t received() const noexcept;   ///< bytes
-  std::uint64_t sent() const noexcept;       ///< bytes the kernel has taken
-  std::size_t queued() const noexcept;       ///< bytes of output the kernel has not taken yet
+  std::uint64_t received() const noexcept;  ///< bytes
+  std::uint64_t sent() const noexcept;      ///< bytes the kernel has taken
+  std::size_t queued() const noexcept;      ///< bytes of output the kernel has not taken yet
+  /// There is room for output: false once sending is over, and from when the queue passes
+  /// limits.high_watermark until it is below limits.low_watermark, which on_writable tells.
+  bool is_writable() const noexcept;
   std::uint64_t exchanges() const noexcept;  ///< finished ones
 
   // ── output ──
@@ -148,6 +153,13 @@ class connection {
   }
   /// Waits until the kernel has taken everything. False when the connection ended first.
   write_operation flush() noexcept { return {*this, write_operation::until::flushed}; }
+  /// Runs a coroutine beside the callbacks, from one of which this is called: at once, until it
+  /// first waits. It may await everything but read(); until it has ended an answer is owed, so
+  /// deadlines.handle bounds it. Several may run, each with one write() or flush() at a time. The
+  /// connection and its session stay until all have ended; an exception ends the connection as
+  /// `handler_failed`. After the end of the connection it is destroyed unrun. Throws
+  /// std::bad_alloc.
+  void spawn(task<void> body);
 
   // ── time ──
   /// Replaces one of deadlines' values for this connection (login 5 s, afterwards 1 h); `off` is

@@ -56,13 +56,13 @@ class suspension {
   bool has_ended() const noexcept;
 
  private:
-  friend coroutine_session;
+  friend coroutine;
   void link(suspension*& list) noexcept;
   void unlink() noexcept;
   /// The connection's descriptor is released. Whoever can should stop waiting.
   virtual void connection_ended() {}
 
-  coroutine_session* session_ = nullptr;
+  coroutine* waiting_ = nullptr;
   std::coroutine_handle<> sleeper_;
   suspension* next_ = nullptr;
   suspension** link_ = nullptr;

@@ -11,7 +11,7 @@
 
 namespace dwell::inline v0 {
 
-struct coroutine_session;
+struct coroutine;
 
 template <class T = void>
 class task;
@@ -175,7 +175,7 @@ class [[nodiscard]] task {
 
  private:
   friend promise_type;
-  friend coroutine_session;
+  friend coroutine;
   explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_{frame} {}
   void swap(task& other) noexcept { std::swap(frame_, other.frame_); }
 
