@@ -42,6 +42,7 @@ duration connection::idle_for() const noexcept {
 std::optional<duration> connection::time_left() const noexcept {
   return host(*this).time_left(as_slot(*this));
 }
+std::chrono::sys_seconds connection::date() const noexcept { return host(*this).io().date(); }
 std::uint64_t connection::received() const noexcept { return as_slot(*this).received_bytes; }
 std::uint64_t connection::sent() const noexcept { return as_slot(*this).sent_bytes; }
 std::size_t connection::queued() const noexcept { return host(*this).queued(as_slot(*this)); }

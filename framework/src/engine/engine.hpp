@@ -136,6 +136,15 @@ class engine {
   /// Milliseconds, stamped before and after each batch of events; never reads a clock itself.
   std::uint64_t now() const noexcept { return now_; }
   tick now_tick() const noexcept { return tick{static_cast<std::uint32_t>(now_)}; }
+  /// The wall clock in whole seconds; asked once in each of them.
+  std::chrono::sys_seconds date() noexcept {
+    if (now_ >= date_changes_at_) {
+      const auto exact = read_date();
+      date_ = std::chrono::floor<std::chrono::seconds>(exact);
+      date_changes_at_ = now_ + 1'000 - static_cast<std::uint64_t>((exact - date_).count());
+    }
+    return date_;
+  }
   /// How long before this turn's stamp the previous turn ended beyond what was waited for on
   /// purpose: above 100 ms the process was stopped or starved.
   std::uint64_t stalled_for() const noexcept { return stalled_for_; }
@@ -204,12 +213,16 @@ class engine {
   engine_events& events() const noexcept { return *events_; }
   std::byte* input_buffer() const noexcept { return input_buffer_; }
 
+  virtual std::chrono::sys_time<std::chrono::milliseconds> read_date() const noexcept = 0;
+
   std::uint64_t now_ = 0;
   std::uint64_t stalled_for_ = 0;
 
  private:
   block_pool* pool_;
   std::byte* input_buffer_;
+  std::chrono::sys_seconds date_{};
+  std::uint64_t date_changes_at_ = 0;
   engine_events* events_ = nullptr;
 };
 

@@ -8,6 +8,7 @@
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/net/endpoint.hpp>
 
+#include <chrono>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
@@ -114,6 +115,8 @@ class connection {
   duration idle_for() const noexcept;
   /// Time until the deadline that counts now; nullopt: its phase's deadline is off.
   std::optional<duration> time_left() const noexcept;
+  /// The wall clock, in whole seconds. In simulation it starts with the year 2000.
+  std::chrono::sys_seconds date() const noexcept;
   std::uint64_t received() const noexcept;  ///< bytes
   std::uint64_t sent() const noexcept;      ///< bytes the kernel has taken
   std::size_t queued() const noexcept;      ///< bytes of output the kernel has not taken yet

@@ -221,4 +221,8 @@ bool epoll_engine::accept_from(const listener& from) {
   return more && count != 0;
 }
 
+std::chrono::sys_time<std::chrono::milliseconds> epoll_engine::read_date() const noexcept {
+  return read_wall_clock();
+}
+
 }  // namespace dwell::inline v0

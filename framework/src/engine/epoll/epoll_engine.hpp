@@ -58,6 +58,7 @@ class epoll_engine final : public engine {
     std::string unlink_path;  // of a Unix socket
   };
 
+  std::chrono::sys_time<std::chrono::milliseconds> read_date() const noexcept override;
   void wait_for_events();
   void begin_turn();
   void end_turn();

@@ -50,6 +50,11 @@ class simulated_engine final : public engine, private network_host {
   };
   enum class turn : std::uint8_t { io, time, wake };
 
+  /// The simulation starts with the year 2000.
+  std::chrono::sys_time<std::chrono::milliseconds> read_date() const noexcept override {
+    using namespace std::chrono;
+    return sys_days{year{2000} / January / 1} + milliseconds{network_->now()};
+  }
   bool has_work() const override;
   std::optional<std::uint64_t> due() const override;
   void run_turn() override;
