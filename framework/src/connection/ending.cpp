@@ -25,12 +25,6 @@ close_reason reason_of(int error) noexcept {
   }
 }
 
-/// A reset that was planned comes too late once both FINs are out.
-close_method carried_out(const slot& c, dwell::release how) noexcept {
-  if (how == dwell::release::reset) return close_method::abort;
-  return c.done == close_method::abort ? close_method::graceful : c.done;
-}
-
 }  // namespace
 
 // ── deciding ──
@@ -276,7 +270,7 @@ void loop::lose_peer(slot& c, int error) {
   step(c, lifecycle_event::peer_lost);
 }
 
-// ── the last call, and the record of it ──
+// ── the last call ──
 
 void loop::release(slot& c, lifecycle_action action) {
   if (!c.decided) decide(c, c.fin_sent ? close_reason::finished : close_reason::peer_closed, {});
@@ -298,66 +292,6 @@ void loop::release(slot& c, lifecycle_action action) {
   c.queue.clear();
   c.overrides.reset();
   report(c, record);
-}
-
-close_record loop::make_record(slot& c, dwell::release how) {
-  close_record record{.reason = c.why,
-                      .phase = c.ended_in,
-                      .first = first_closer::here,
-                      .planned = c.planned,
-                      .done = carried_out(c, how),
-                      .lingered = c.lingered,
-                      .error = c.error,
-                      .unsent = queued(c),
-                      .unacknowledged = {},
-                      .unread = c.unread + c.kept.size(),
-                      .reap_raced = c.reap_raced,
-                      .age = duration{static_cast<std::int64_t>(io_->now() - c.opened_at)},
-                      .exchanges = c.finished_exchanges,
-                      .received = c.received_bytes,
-                      .sent = c.sent_bytes};
-  place_time_wait(c, how, record);
-  if (how == dwell::release::reset && c.io.is_tcp) {
-    record.unacknowledged = io_->unacknowledged(c.io);
-  }
-  return record;
-}
-
-/// Who closed first as far as this end saw, and where that leaves TIME_WAIT.
-void loop::place_time_wait(slot& c, dwell::release how, close_record& record) {
-  const auto place = [&record](first_closer who, time_wait where, certainty how_sure) {
-    record.first = who;
-    record.time_wait = where;
-    record.certainty = how_sure;
-  };
-  const bool peer_first = c.error != 0 || (c.input_ended && !c.fin_sent);
-  const first_closer who = peer_first ? first_closer::peer : first_closer::here;
-  if (!c.io.is_tcp) return place(who, time_wait::not_applicable, certainty::observed);
-  if (c.error != 0) {
-    const bool reset = c.why == close_reason::peer_reset || c.error == ECONNRESET;
-    return place(who, time_wait::nowhere, reset ? certainty::observed : certainty::expected);
-  }
-  if (how == dwell::release::reset) return place(who, time_wait::nowhere, certainty::expected);
-  if (c.input_ended && !c.fin_sent) {
-    return place(who, time_wait::there, certainty::expected);  // the passive close
-  }
-  if (!c.input_ended) {
-    const bool without = how == dwell::release::fin_without_time_wait;
-    return place(who, without ? time_wait::nowhere : time_wait::here, certainty::expected);
-  }
-  // Both FINs were seen from here, so the socket's state can tell: CLOSING means that they crossed,
-  // LAST_ACK that the peer's was there before ours left, CLOSED that all is acknowledged. The last
-  // follows either of the first two within a round trip: it tells only if input was still open
-  // after our FIN.
-  const auto facts = io_->facts(c.io);
-  if (!facts) return place(who, time_wait::here, certainty::expected);
-  record.rtt = facts->rtt;
-  if (facts->state == TCP_CLOSING) return place(who, time_wait::both, certainty::expected);
-  if (facts->state == TCP_LAST_ACK) {
-    return place(first_closer::peer, time_wait::there, certainty::observed);
-  }
-  const bool done = facts->state == TCP_CLOSE || facts->state == TCP_TIME_WAIT;
-  place(who, time_wait::here, done && c.open_after_fin ? certainty::observed : certainty::expected);
 }
 
 void loop::report(slot& c, const close_record& record) {

@@ -39,7 +39,7 @@ void loop::deliver(slot& c, bytes data) {
     std::size_t taken = 0;
     if (c.kept.empty()) {
       taken = c.handler().on_data(c, c.session, data);
-      if (taken < data.size() && !c.decided) c.kept.append(*pool_, data.subview(taken));
+      if (taken < data.size()) keep_or_discard(c, data.subview(taken));
     } else {
       if (!data.empty()) c.kept.append(*pool_, data);
       taken = c.handler().on_data(c, c.session, bytes{c.kept.view()});
@@ -54,6 +54,16 @@ void loop::deliver(slot& c, bytes data) {
   leave(c);
 }
 
+/// What a handler leaves that has decided to close is not read any more: our FIN has to linger over
+/// it, or the kernel would make it a reset.
+void loop::keep_or_discard(slot& c, bytes rest) {
+  if (c.decided) {
+    discard(c, rest);
+  } else {
+    c.kept.append(*pool_, rest);
+  }
+}
+
 void loop::resume(slot& c) noexcept {
   if (!c.paused) return;
   c.paused = false;
@@ -63,7 +73,7 @@ void loop::resume(slot& c) noexcept {
 /// Input is wanted again: what was kept comes first. The kernel's queue announces itself, except
 /// where the engine no longer watches it.
 void loop::redeliver(slot& c) {
-  if (!may_read(c) || c.decided) return;
+  if (c.decided || c.paused || c.above_high) return;
   if (!c.kept.empty()) {
     deliver(c, bytes{c.kept.view().data(), 0});
     if (c.is_released() || !may_read(c)) return;

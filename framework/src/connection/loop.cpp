@@ -128,6 +128,10 @@ void loop::mark(slot& c, pending_work what) noexcept {
   c.work = static_cast<std::uint8_t>(c.work | static_cast<std::uint8_t>(what));
   if (c.dirty) return;
   c.dirty = true;
+  append_dirty(c);
+}
+
+void loop::append_dirty(slot& c) noexcept {
   c.next_dirty = no_slot;
   if (dirty_tail_ == no_slot) {
     dirty_head_ = c.io.slot;
@@ -137,36 +141,51 @@ void loop::mark(slot& c, pending_work what) noexcept {
   dirty_tail_ = c.io.slot;
 }
 
+/// A connection that is given its kept input again, and asks for more of it, waits for the next
+/// turn: one that has sent many requests at once must not keep the others waiting.
 void loop::do_marked() {
-  for (std::size_t done = 0; dirty_head_ != no_slot; ++done) {
-    if (done == dirty_per_turn) {
-      io_->wake();  // the others are served before the rest of this
-      return;
-    }
+  const std::uint32_t last = dirty_tail_;
+  bool second_helping = false;  // from here on: what this has caused itself
+  std::uint32_t put_off = no_slot;
+  for (std::size_t done = 0; dirty_head_ != no_slot && done < dirty_per_turn; ++done) {
     slot& c = slots_[dirty_head_];
     dirty_head_ = c.next_dirty;
     if (dirty_head_ == no_slot) dirty_tail_ = no_slot;
-    c.dirty = false;
-    const auto work = std::exchange(c.work, std::uint8_t{0});
-    const auto asked = [work](pending_work what) {
-      return (work & static_cast<std::uint8_t>(what)) != 0;
-    };
-    if (asked(pending_work::tell_writable) && !c.is_released()) {
-      run_handler(c, [&] {
-        c.handler().on_writable(c, c.session);
-        for_each_attachment(c, [](attachment& each) { each.on_writable(); });
-      });
+    if (second_helping && (c.work & static_cast<std::uint8_t>(pending_work::redeliver)) != 0 && !c.kept.empty()) {
+      c.next_dirty = std::exchange(put_off, c.io.slot);
+    } else {
+      c.dirty = false;
+      do_work(c);
     }
-    if (asked(pending_work::tell_flushed) && !c.is_released()) {
-      run_handler(c, [&] {
-        c.handler().on_flushed(c, c.session);
-        for_each_attachment(c, [](attachment& each) { each.on_flushed(); });
-      });
-    }
-    if (asked(pending_work::redeliver) && !c.is_released()) redeliver(c);
-    if (asked(pending_work::leave) && is_idle(c)) reap(c, close_reason::drain);
-    if (!c.is_released()) advance(c);
+    second_helping = second_helping || c.io.slot == last;
   }
+  while (put_off != no_slot) {
+    slot& c = slots_[put_off];
+    put_off = c.next_dirty;
+    append_dirty(c);
+  }
+  if (dirty_head_ != no_slot) io_->wake();  // the others are served before the rest of this
+}
+
+void loop::do_work(slot& c) {
+  const auto asked = [work = std::exchange(c.work, std::uint8_t{0})](pending_work what) {
+    return (work & static_cast<std::uint8_t>(what)) != 0;
+  };
+  if (asked(pending_work::tell_writable) && !c.is_released()) {
+    run_handler(c, [&] {
+      c.handler().on_writable(c, c.session);
+      for_each_attachment(c, [](attachment& each) { each.on_writable(); });
+    });
+  }
+  if (asked(pending_work::tell_flushed) && !c.is_released()) {
+    run_handler(c, [&] {
+      c.handler().on_flushed(c, c.session);
+      for_each_attachment(c, [](attachment& each) { each.on_flushed(); });
+    });
+  }
+  if (asked(pending_work::redeliver) && !c.is_released()) redeliver(c);
+  if (asked(pending_work::leave) && is_idle(c)) reap(c, close_reason::drain);
+  if (!c.is_released()) advance(c);
 }
 
 // ── engine_events ──

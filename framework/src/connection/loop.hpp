@@ -170,11 +170,14 @@ class loop final : public engine_events {
   void run_timers();
   void free_later(slot& c) noexcept;
   void free_slots();
+  void append_dirty(slot& c) noexcept;
   void do_marked();
+  void do_work(slot& c);
 
   // input.cpp
   void count_received(slot& c, std::size_t count) noexcept;
   void deliver(slot& c, bytes data);
+  void keep_or_discard(slot& c, bytes rest);
   void redeliver(slot& c);
   void discard(slot& c, bytes data) noexcept;
   void end_of_input(slot& c);
@@ -228,10 +231,12 @@ class loop final : public engine_events {
   void lose_peer(slot& c, int error);
   void release(slot& c, lifecycle_action how);
   void report(slot& c, const close_record& record);
-  close_record make_record(slot& c, dwell::release how);
-  void place_time_wait(slot& c, dwell::release how, close_record& record);
   void end_attachments(slot& c) noexcept;
   void frames_ended(slot& c) noexcept;
+
+  // record.cpp
+  close_record make_record(slot& c, dwell::release how);
+  void place_time_wait(slot& c, dwell::release how, close_record& record);
 
   // admission.cpp
   slot* take_in(const accepted& fresh);

@@ -66,6 +66,7 @@ class server_core final : public loop_owner {
   bool post(connection_id id, unique_function<void(connection&)> fn);
   void each(std::function<void(connection&)> visit, std::function<void()> done);
   server_counts counts() const noexcept;
+  spdlog::logger& logger() const noexcept { return *logger_; }
 
   // ── loop_owner ──
   bool admit() noexcept override;

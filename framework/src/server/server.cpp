@@ -46,5 +46,6 @@ void server::each(std::function<void(connection&)> visit, std::function<void()> 
   core_->each(std::move(visit), std::move(done));
 }
 server_counts server::counts() const noexcept { return core_->counts(); }
+spdlog::logger& server::logger() const noexcept { return core_->logger(); }
 
 }  // namespace dwell::inline v0

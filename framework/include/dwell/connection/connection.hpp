@@ -139,6 +139,10 @@ class connection {
   /// the connection is in its handle phase.
   void pause() noexcept;
   void resume() noexcept;
+  /// Ends this call of on_data although there is more it could do: what it does not consume comes
+  /// again, without more having to arrive, after other connections have had their turn. So nobody
+  /// has to wait for a peer that has sent a thousand requests at once.
+  void yield() noexcept;
   /// Says that an answer is owed (see dwell::owed). Allocates nothing.
   owed owe() noexcept;
 

@@ -16,6 +16,10 @@ namespace asio {
 class io_context;
 }
 
+namespace spdlog {
+class logger;
+}
+
 namespace dwell::inline v0 {
 
 class server_core;
@@ -89,6 +93,9 @@ class server {
   void each(std::function<void(connection&)> visit, std::function<void()> done = {});
 
   server_counts counts() const noexcept;
+
+  /// What it logs to: server_options::logger, or its own. Lives as long as the server.
+  spdlog::logger& logger() const noexcept;
 
  private:
   friend class server_core;
