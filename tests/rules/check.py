@@ -27,7 +27,7 @@ LAYERS = {
     "server": (BELOW_CONNECTION | {"connection", "tls"}, {"asio", "spdlog"}),
     "client": (BELOW_CONNECTION | {"connection", "tls"}, {"asio", "spdlog"}),
     "framing": (BELOW_CONNECTION - {"engine"} | {"connection"}, set()),
-    "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing"}, {"llhttp"}),
+    "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing", "server"}, {"llhttp", "spdlog"}),
     "kernel": ({"net", "base"}, {"libmnl"}),
     "admin": ({"http", "server", "kernel", "connection", "base"}, {"prometheus", "nlohmann"}),
     "testing": (BELOW_CONNECTION | {"connection", "tls", "server", "client"}, {"asio", "spdlog"}),

@@ -151,7 +151,8 @@ void loop::do_marked() {
     slot& c = slots_[dirty_head_];
     dirty_head_ = c.next_dirty;
     if (dirty_head_ == no_slot) dirty_tail_ = no_slot;
-    if (second_helping && (c.work & static_cast<std::uint8_t>(pending_work::redeliver)) != 0 && !c.kept.empty()) {
+    if (second_helping && (c.work & static_cast<std::uint8_t>(pending_work::redeliver)) != 0 &&
+        !c.kept.empty()) {
       c.next_dirty = std::exchange(put_off, c.io.slot);
     } else {
       c.dirty = false;

@@ -194,6 +194,7 @@ bool agrees(std::string_view block, const head& with) {
 std::optional<refusal> read_head(std::string_view block, const head_limits& limits, head& into) {
   const auto line = block.substr(0, block.find('\r'));
   if (const auto refused = read_request_line(line, limits, into)) return refused;
+  into.block = block;
   into.fields = block.substr(line.size() + 2, block.size() - line.size() - 4);
 
   framing seen;

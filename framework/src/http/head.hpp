@@ -14,6 +14,7 @@ namespace dwell::http {
 
 /// What a request says before its body. Views of the block it was read from.
 struct head {
+  std::string_view block;  ///< all of it
   http::method method = method::get;
   std::string_view target;
   std::string_view fields;  ///< the lines after the request line, each with its CRLF
