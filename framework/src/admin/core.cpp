@@ -5,18 +5,27 @@
 #include <dwell/http/serve.hpp>
 
 #include "admin/access.hpp"
+#include "admin/connections_json.hpp"
+#include "admin/gathering.hpp"
 #include "admin/server_metrics.hpp"
 
 #include <prometheus/text_serializer.h>
 #include <spdlog/logger.h>
 
 #include <algorithm>
+#include <iterator>
+#include <stdexcept>
 #include <utility>
 
 namespace dwell::inline v0 {
 namespace {
 
 using namespace std::chrono_literals;
+
+/// How long the loops may take to show their connections.
+constexpr duration patience = 1s;
+/// Each costs a blocked loop an entry in its mailbox.
+constexpr int most_unanswered = 64;
 
 constexpr std::string_view index_text =
     "GET  /connections  open connections, as JSON\n"
@@ -43,6 +52,23 @@ http::response plain(http::status status, std::string text) {
   return {.status = status,
           .body = std::move(text),
           .headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}}};
+}
+
+/// What is wrong with the request's parameters; empty: nothing.
+std::string read_query(const http::request& request, connection_query& query) {
+  std::vector<query_parameter> parameters;
+  for (std::string_view rest = request.query(); !rest.empty();) {
+    const std::string_view each = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(each.size() + 1, rest.size()));
+    const std::string_view name = each.substr(0, each.find('='));
+    if (!each.empty()) parameters.push_back({std::string{name}, request.query(name).value_or("")});
+  }
+  try {
+    query = parse_connection_query(parameters);
+  } catch (const std::invalid_argument& wrong) {
+    return wrong.what();
+  }
+  return {};
 }
 
 /// A page in a browser on this machine, or a proxy there that passes on the requests of others,
@@ -77,6 +103,7 @@ admin_core::admin_core(server& observed, admin_options options)
 http::router admin_core::routes() {
   http::router made;
   made.get("/", [this](const http::request&) { return index(); });
+  made.get("/connections", [this](const http::request& request) { return connections(request); });
   made.get("/metrics", [this](const http::request&) { return metrics(); });
   made.get("/healthz", [this](const http::request&) { return health(); });
   made.get("/readyz", [this](const http::request&) { return readiness(); });
@@ -86,6 +113,40 @@ http::router admin_core::routes() {
 
 http::response admin_core::index() const {
   return plain(http::status::ok, std::string{index_text});
+}
+
+task<http::response> admin_core::connections(const http::request& request) const {
+  connection_query query;
+  if (const std::string wrong = read_query(request, query); !wrong.empty()) {
+    co_return plain(http::status::bad_request, wrong + '\n');
+  }
+  if (unanswered_->load() >= most_unanswered) {
+    co_return plain(http::status::service_unavailable,
+                    "a loop has yet to answer earlier requests; dwell_loop_longest_turn_seconds "
+                    "in /metrics says for how long\n");
+  }
+  const std::shared_ptr<gathering> seen = gather(std::move(query));
+  // It outlives the request where a loop takes longer; the timer does not keep it.
+  request.peer().after(patience, [late = std::weak_ptr{seen}](connection&) {
+    if (const auto still = late.lock()) still->stop_waiting();
+  });
+  loops_answered answered{*seen};
+  co_await answered;
+  http::response made = plain(http::status::ok, to_json(seen->take(), seen->query()));
+  made.content_type = "application/json";
+  co_return made;
+}
+
+/// Begins to ask the loops.
+std::shared_ptr<gathering> admin_core::gather(connection_query query) const {
+  const server_stage stage = observed_->stage();
+  const bool runs = stage == server_stage::running || stage == server_stage::draining;
+  const std::uint32_t loops = runs ? observed_->loops() : 0;
+  const auto made = std::make_shared<gathering>(std::move(query), loops, unanswered_);
+  if (!runs) return made;
+  observed_->each([made](connection& peer) { made->see(peer); },
+                  [made](std::uint32_t loop) { made->loop_done(loop); });
+  return made;
 }
 
 http::response admin_core::health() const { return plain(http::status::ok, "ok\n"); }

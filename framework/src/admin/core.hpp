@@ -12,6 +12,9 @@
 
 namespace dwell::inline v0 {
 
+class gathering;
+struct connection_query;
+
 /// The endpoints, and the server that serves them. They run on that server's one loop.
 class admin_core {
  public:
@@ -21,6 +24,8 @@ class admin_core {
 
  private:
   http::router routes();
+  task<http::response> connections(const http::request& request) const;
+  std::shared_ptr<gathering> gather(connection_query query) const;
   http::response index() const;
   http::response health() const;
   http::response readiness() const;
@@ -29,6 +34,8 @@ class admin_core {
 
   server* observed_;
   admin_options options_;
+  /// Gatherings that a loop still has to answer, those that nobody waits for included.
+  std::shared_ptr<std::atomic<int>> unanswered_ = std::make_shared<std::atomic<int>>(0);
   server serves_;  // last but what it has bound: it stops before anything else goes
   dwell::endpoint endpoint_;
 };
