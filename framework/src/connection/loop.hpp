@@ -210,6 +210,7 @@ class loop final : public engine_events {
   bool awaits_acknowledgement(const slot& c) const noexcept;
   tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
+  std::optional<tick> deadline_of(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;
   void stretch_handle(slot& c) noexcept;
