@@ -333,6 +333,7 @@ void responder::go_on(connection& peer, session& self) {
   if (self.answering) return;
   if (self.peer_closed && !self.more) peer.close(close_reason::peer_closed);
   peer.resume();
+  if (self.more) peer.yield();  // also where nothing was paused, nor above a watermark
 }
 
 // ── the end ──
