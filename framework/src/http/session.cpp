@@ -17,6 +17,9 @@ namespace {
 /// Requests answered before others on the loop have their turn.
 constexpr int requests_per_turn = 64;
 
+/// Bytes of a body that are handed to the connection without looking at its queue.
+constexpr std::size_t sent_at_once = std::size_t{4} * 1024;
+
 std::string_view moved(std::string_view view, std::string_view from, std::string_view to) noexcept {
   return to.substr(static_cast<std::size_t>(view.data() - from.data()), view.size());
 }
@@ -35,20 +38,24 @@ exchange::exchange(connection& peer, const head& read)
     : block{read.block}, what{moved(read, block)}, request{peer, what} {}
 
 bool incoming_request::set_params(const route_match& from) {
-  param_count_ = from.count;
   std::size_t encoded = 0;
-  for (const auto value : std::span{from.values}.first(from.count)) {
+  for (std::size_t i = 0; i < from.count; ++i) {
+    const std::string_view value{from.values[i].data, from.values[i].size};
+    if (value.find('%') == std::string_view::npos) continue;
     if (!is_percent_encoded(value)) return false;
-    if (value.find('%') != std::string_view::npos) encoded += value.size();
+    encoded += value.size();
   }
   decoded_.reserve(encoded);  // so that what points into it stays valid
   for (std::size_t i = 0; i < from.count; ++i) {
-    params_[i] = {from.found->names[i], from.values[i]};
-    if (params_[i].value.find('%') == std::string_view::npos) continue;
-    const std::size_t begin = decoded_.size();
-    append_decoded(decoded_, params_[i].value);
-    params_[i].value = std::string_view{decoded_}.substr(begin);
+    std::string_view value{from.values[i].data, from.values[i].size};
+    if (value.find('%') != std::string_view::npos) {
+      const std::size_t begin = decoded_.size();
+      append_decoded(decoded_, value);
+      value = std::string_view{decoded_}.substr(begin);
+    }
+    values_[i] = {value.data(), value.size()};
   }
+  route_ = from.found;
   return true;
 }
 
@@ -86,7 +93,8 @@ void responder::on_peer_closed(connection& peer, session& self) const {
 /// A request from its first byte: what of `input` it used, 0 when it is not whole yet.
 std::size_t responder::read_request(connection& peer, session& self, std::string_view input) const {
   const auto [size, refused] = self.scanner.scan(input, limits_);
-  if (refused) return refuse(peer, self, *refused), 0;
+  if (refused) return refuse(peer, self, *refused, method::get), 0;
+  if (size == 0 && input == "\r" && !self.skipped_line) return 0;  // no request has begun yet
   if (size == 2 && !self.skipped_line) {
     self.skipped_line = true;
     self.scanner = block_scanner{block_scanner::kind::head};
@@ -102,7 +110,9 @@ std::size_t responder::read_request(connection& peer, session& self, std::string
 
   const auto block = input.substr(0, size);
   head read;
-  if (const auto bad = read_head(block, limits_, read)) return refuse(peer, self, *bad), 0;
+  if (const auto bad = read_head(block, limits_, read)) {
+    return refuse(peer, self, *bad, read.method), 0;
+  }
   const auto after = input.substr(size);
   if (!read.chunked && read.content_length <= std::min(after.size(), options_.body)) {
     incoming_request whole{peer, read};
@@ -119,15 +129,15 @@ std::size_t responder::read_request(connection& peer, session& self, std::string
 void responder::await_body(connection& peer, session& self, const head& read,
                            bool nothing_came) const {
   body_reader reader{read, options_.body, limits_};
-  if (const auto& bad = reader.refused()) return refuse(peer, self, *bad);
+  if (const auto& bad = reader.refused()) return refuse(peer, self, *bad, read.method);
   if (read.expects_continue && nothing_came) {
     const incoming_request asked{peer, read};
     const route_match match = routes_.tree().match(asked.path());
-    if (const auto no = answer_without_handler(asked, match)) {
+    if (auto no = answer_without_handler(asked, match)) {
       head last = read;
       last.keep_alive = false;  // nobody knows whether the body still comes
       peer.message_received();
-      return respond(peer, self, asked, last, *no);
+      return respond(peer, self, asked, last, std::move(*no));
     }
     peer.send("HTTP/1.1 100 Continue\r\n\r\n");
   }
@@ -139,7 +149,9 @@ void responder::await_body(connection& peer, session& self, const head& read,
 std::size_t responder::read_body(connection& peer, session& self, std::string_view input) const {
   exchange& current = *self.current;
   const std::size_t used = current.reader->read(input, current.body);
-  if (const auto& bad = current.reader->refused()) return refuse(peer, self, *bad), 0;
+  if (const auto& bad = current.reader->refused()) {
+    return refuse(peer, self, *bad, current.what.method), 0;
+  }
   if (current.reader->done()) {
     current.request.set_body(current.body);
     dispatch(peer, self, current.request, current.what);
@@ -155,23 +167,28 @@ std::size_t responder::read_body(connection& peer, session& self, std::string_vi
   return used;
 }
 
-void responder::refuse(connection& peer, session& self, const refusal& why) const {
-  say_last_words(peer, self, why);
+void responder::refuse(connection& peer, session& self, const refusal& why, method asked) const {
+  say_last_words(peer, self, why, asked);
   peer.close(close_reason::protocol_error);
 }
 
 /// An answer to what is no request, or not in time.
-void responder::say_last_words(connection& peer, session& self, const refusal& why) const {
-  const response answer = plain_answer(why.status, why.why);
-  const answered_request nothing{.keep_alive = false};
-  write_head(peer, answer, nothing);
-  peer.send(answer.body);
+void responder::say_last_words(connection& peer, session& self, const refusal& why,
+                               method asked) const {
+  response answer = plain_answer(why.status, why.why);
+  if (why.status == status::method_not_allowed) {
+    answer.headers.push_back({"Allow", routes_.tree().allow()});
+  }
+  const answered_request to{.method = asked, .keep_alive = false};
+  const std::string_view body = body_of(answer, to);
+  write_head(peer, answer, to);
+  peer.send(body);
   peer.announced_close();
   if (options_.access_log) {
     self.last_line = std::make_unique<std::string>(
-        self.current ? access_line(self.current->request, why.status, answer.body.size(),
-                                   peer.age() - self.started)
-                     : access_line(peer, why.status));
+        self.current
+            ? access_line(self.current->request, why.status, body.size(), peer.age() - self.started)
+            : access_line(peer, why.status));
   }
 }
 
@@ -201,19 +218,12 @@ void responder::dispatch(connection& peer, session& self, incoming_request& what
     return respond(peer, self, what, read, std::move(*answer));
   }
   if (!what.set_params(match)) {
-    return refuse(peer, self, {status::bad_request, "the path is not valid percent-encoding"});
+    return refuse(peer, self, {status::bad_request, "the path is not valid percent-encoding"},
+                  read.method);
   }
   const route_handler& handler = *match.found->handler_for(what.method());
   if (const auto* const plain = handler.as_plain()) {
-    response answer;
-    try {
-      answer = (*plain)(what);
-    } catch (const std::exception& failure) {
-      answer = failed(peer, what, failure.what());
-    } catch (...) {
-      answer = failed(peer, what, "an exception that is not a std::exception");
-    }
-    return respond(peer, self, what, read, std::move(answer));
+    return respond(peer, self, what, read, call(peer, what, *plain));
   }
   if (!self.current) {
     self.current = std::make_unique<exchange>(peer, read);
@@ -224,6 +234,17 @@ void responder::dispatch(connection& peer, session& self, incoming_request& what
   self.answering = true;
   peer.spawn(run(peer, self, *handler.as_coroutine()));
   if (self.answering) peer.pause();
+}
+
+response responder::call(connection& peer, const request& what,
+                         const route_handler::plain& handler) const {
+  try {
+    return handler(what);
+  } catch (const std::exception& failure) {
+    return failed(peer, what, failure.what());
+  } catch (...) {
+    return failed(peer, what, "an exception that is not a std::exception");
+  }
 }
 
 task<> responder::run(connection& peer, session& self,
@@ -251,39 +272,52 @@ task<response> responder::guarded(connection& peer, const request& what,
 
 /// Sends the answer, or what there is room for: on_writable sends the rest.
 void responder::respond(connection& peer, session& self, const request& what, const head& read,
-                        response answer) const {
+                        response&& answer) const {
   if (const std::string fault = fault_of(answer); !fault.empty()) {
     answer = failed(peer, what, fault);
   }
   const bool endless = answer.stream && !what.is_http_1_1();
   answer.close = answer.close || !read.keep_alive || endless || peer.last_exchange();
   const answered_request to{what.method(), what.is_http_1_1(), !answer.close};
+  const std::string_view body = body_of(answer, to);
   write_head(peer, answer, to);
   if (answer.close) peer.announced_close();
-  self.head_sent = true;
 
-  body_writer writer{std::move(answer), to};
-  if (writer.write(peer)) return finish(peer, self, what, writer);
+  if (!answer.stream && body.size() <= sent_at_once) {
+    if (!body.empty()) peer.send(body);
+    return finish(peer, self, what, {answer.status, body.size(), answer.close});
+  }
+  self.head_sent = true;
   if (!self.current) self.current = std::make_unique<exchange>(peer, read);
+  self.current->writer.emplace(std::move(answer), to);
   self.answering = true;
-  self.current->writer.emplace(std::move(writer));
+  send_body(peer, self);
+}
+
+/// Sends the rest of an answer as far as there is room. When all of it is, the exchange is gone.
+void responder::send_body(connection& peer, session& self) const {
+  exchange& current = *self.current;
+  switch (current.writer->write(peer)) {
+    case body_writer::outcome::done:
+      return finish(peer, self, current.request, current.writer->progress());
+    case body_writer::outcome::full: return;
+    case body_writer::outcome::more:
+      peer.after(duration{0}, [this, &self](connection& same) { on_writable(same, self); });
+  }
 }
 
 void responder::on_writable(connection& peer, session& self) const {
   if (!self.current || !self.current->writer) return;
-  exchange& current = *self.current;
-  if (!current.writer->write(peer)) return;
-  finish(peer, self, current.request, *current.writer);
+  send_body(peer, self);
   go_on(peer, self);
 }
 
-/// `what` and `answer` may be gone when it returns.
+/// `what` may be gone when it returns.
 void responder::finish(connection& peer, session& self, const request& what,
-                       const body_writer& answer) const {
-  const bool last = answer.ends_connection();
+                       sent_answer sent) const {
   if (options_.access_log) {
-    std::string line = access_line(what, answer.status(), answer.sent(), peer.age() - self.started);
-    if (last) {
+    std::string line = access_line(what, sent.status, sent.body, peer.age() - self.started);
+    if (sent.last) {
       self.last_line = std::make_unique<std::string>(std::move(line));
     } else {
       log_exchange(*options_.access_log, line);
@@ -291,7 +325,7 @@ void responder::finish(connection& peer, session& self, const request& what,
   }
   self.reading = self.answering = self.head_sent = self.skipped_line = false;
   self.current.reset();
-  if (peer.exchange_finished() && last) peer.close();
+  if (peer.exchange_finished() && sent.last) peer.close();
 }
 
 /// An answer is complete, outside of on_data: the next requests have waited for that.
@@ -299,16 +333,19 @@ void responder::go_on(connection& peer, session& self) {
   if (self.answering) return;
   if (self.peer_closed && !self.more) peer.close(close_reason::peer_closed);
   peer.resume();
+  if (self.more) peer.yield();  // also where nothing was paused, nor above a watermark
 }
 
 // ── the end ──
 
 void responder::on_deadline(connection& peer, session& self, close_reason why) const {
   if (self.head_sent) return;
+  const method asked = self.current ? self.current->what.method : method::get;
   if (why == close_reason::read_timeout) {
-    say_last_words(peer, self, {status::request_timeout, "the request took too long to come"});
+    say_last_words(peer, self, {status::request_timeout, "the request took too long to come"},
+                   asked);
   } else if (why == close_reason::handle_timeout) {
-    say_last_words(peer, self, {status::service_unavailable, "the answer took too long"});
+    say_last_words(peer, self, {status::service_unavailable, "the answer took too long"}, asked);
   }
 }
 
@@ -318,8 +355,8 @@ void responder::on_close(const connection& peer, session& self, const close_reco
   if (self.last_line) {
     line = std::move(*self.last_line);
   } else if (self.current && self.current->writer) {
-    const body_writer& cut = *self.current->writer;
-    line = access_line(self.current->request, cut.status(), cut.sent(), peer.age() - self.started);
+    const sent_answer cut = self.current->writer->progress();
+    line = access_line(self.current->request, cut.status, cut.body, peer.age() - self.started);
   } else {
     line = access_line(peer, std::nullopt);
   }

@@ -72,19 +72,20 @@ class responder {
   std::size_t read_request(connection& peer, session& self, std::string_view input) const;
   std::size_t read_body(connection& peer, session& self, std::string_view input) const;
   void await_body(connection& peer, session& self, const head& read, bool nothing_came) const;
-  void refuse(connection& peer, session& self, const refusal& why) const;
-  void say_last_words(connection& peer, session& self, const refusal& why) const;
+  void refuse(connection& peer, session& self, const refusal& why, method asked) const;
+  void say_last_words(connection& peer, session& self, const refusal& why, method asked) const;
 
   void dispatch(connection& peer, session& self, incoming_request& what, const head& read) const;
   std::optional<response> answer_without_handler(const incoming_request& what,
                                                  const route_match& match) const;
+  response call(connection& peer, const request& what, const route_handler::plain& handler) const;
   task<> run(connection& peer, session& self, const route_handler::coroutine& handler) const;
   task<response> guarded(connection& peer, const request& what,
                          const route_handler::coroutine& handler) const;
   void respond(connection& peer, session& self, const request& what, const head& read,
-               response answer) const;
-  void finish(connection& peer, session& self, const request& what,
-              const body_writer& answer) const;
+               response&& answer) const;
+  void send_body(connection& peer, session& self) const;
+  void finish(connection& peer, session& self, const request& what, sent_answer sent) const;
   static void go_on(connection& peer, session& self);
   response failed(connection& peer, const request& what, std::string_view why) const;
 
