@@ -86,6 +86,17 @@ TEST(admin, refuses_what_it_cannot_do_at_construction) {
   EXPECT_THROW((admin{*other, on_any_port({.collectables = {nullptr}})}), std::invalid_argument);
 }
 
+TEST(admin, goes_without_cutting_anybody_off) {
+  running_server observed{{}, echo};
+  std::optional<admin> goes;
+  goes.emplace(*observed, on_any_port());
+  raw_client stays{goes->endpoint()};
+  stays.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_THAT(stays.receive_some(), HasSubstr("ok"));
+  goes.reset();
+  EXPECT_EQ(stays.receive_to_end().error, 0);
+}
+
 // ── health and readiness ──
 
 TEST(readyz, follows_the_server_through_its_life) {

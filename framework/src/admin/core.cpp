@@ -38,14 +38,14 @@ constexpr std::string_view index_text =
 
 /// What is wrong with the admin's connections is said; how they come and go is not: the log is the
 /// server's.
-std::shared_ptr<spdlog::logger> quieter(const spdlog::logger& logger) {
-  auto made = const_cast<spdlog::logger&>(logger).clone("admin");
+std::shared_ptr<spdlog::logger> quieter(spdlog::logger& logger) {
+  auto made = logger.clone("admin");
   made->set_level(std::max(made->level(), spdlog::level::warn));
   return made;
 }
 
 server_options options_for(const server& observed) {
-  return {.connections = 32, .logger = quieter(observed.logger())};
+  return {.connections = 32, .drain = {.deadline = 1s}, .logger = quieter(observed.logger())};
 }
 
 http::response plain(http::status status, std::string text) {
@@ -101,6 +101,12 @@ admin_core::admin_core(server& observed, admin_options options)
       {.name = "admin", .listen = options_.listen, .deadlines = {.idle = 2min, .handle = 5s}},
       http::serve(routes(), small));
   serves_.start();
+}
+
+/// The answer to what has ended the program may still be on its way.
+admin_core::~admin_core() {
+  serves_.drain();
+  serves_.wait();
 }
 
 http::router admin_core::routes() {

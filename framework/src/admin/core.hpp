@@ -19,6 +19,9 @@ struct connection_query;
 class admin_core {
  public:
   admin_core(server& observed, admin_options options);
+  ~admin_core();
+  admin_core(const admin_core&) = delete;
+  admin_core& operator=(const admin_core&) = delete;
 
   const dwell::endpoint& endpoint() const noexcept { return endpoint_; }
 

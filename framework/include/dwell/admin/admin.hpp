@@ -44,11 +44,11 @@ struct admin_options {
 /// - POST /drain: drains the server. From this machine, or with admin_options::token.
 ///
 /// Serves from its construction until it is destroyed, also before the server runs and after it has
-/// ended. The server must outlive it. Made and destroyed on one thread; endpoint() may be called
-/// from any. Construction throws std::system_error when it cannot listen, and std::invalid_argument
-/// when an option is out of bounds. Its connections and threads are not those of the server, and do
-/// not show in its figures: it keeps 32 connections at most, and lets the longest idle go for a new
-/// one.
+/// ended; answers under way are given a second then. The server must outlive it. Made and destroyed
+/// on one thread; endpoint() may be called from any. Construction throws std::system_error when it
+/// cannot listen, and std::invalid_argument when an option is out of bounds. Its connections and
+/// threads are not those of the server, and do not show in its figures: it keeps 32 connections at
+/// most, and lets the longest idle go for a new one.
 class admin {
  public:
   explicit admin(server& observed, admin_options options = {});
