@@ -21,6 +21,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace dwell {
@@ -295,6 +296,13 @@ TEST(admin_drain, is_not_for_web_pages_and_proxies_on_this_machine) {
                      "Origin: http://us.example\r\nAuthorization: Bearer correct-horse\r\n")
                 .status,
             202);
+}
+
+TEST(admin_drain, is_for_whom_the_file_system_lets_in) {
+  const std::string path = "unix:/tmp/dwell_admin_test." + std::to_string(::getpid());
+  const observed_server server{{}, echo, {}, {.listen = {path}}};
+  EXPECT_EQ(server.ask("GET /readyz").status, 200);
+  EXPECT_EQ(server.ask("POST /drain").status, 202);
 }
 
 TEST(admin_drain, from_elsewhere_needs_the_token) {

@@ -430,5 +430,34 @@ TEST(counts, add_up_while_connections_come_and_go) {
   EXPECT_EQ(end.sent, 2'500U);
 }
 
+// ── turns ──
+
+TEST(turns, are_counted_by_their_length_and_what_is_left_for_their_end_is_part_of_them) {
+  const callbacks<> slow_at_the_second_byte{
+      .on_data = [](connection& peer, no_session&, bytes data) {
+        if (data.text() == "b") {
+          std::this_thread::sleep_for(200ms);
+          peer.send("done");
+        }
+        peer.yield();
+        return std::size_t{1};
+      }};
+  running_server server{{}, slow_at_the_second_byte};
+  raw_client client = server.connect();
+  client.send("ab");
+  EXPECT_EQ(client.receive(4), "done");
+  const auto longer_than_100_ms = [&] {
+    const server_counts counts = server->counts();
+    std::uint64_t long_ones = 0;
+    for (std::size_t i = 0; i < counts.turns.size(); ++i) {
+      if (i > 0 && turn_bounds[i - 1] >= 100) long_ones += counts.turns[i];
+    }
+    return long_ones;
+  };
+  EXPECT_TRUE(eventually([&] { return longer_than_100_ms() != 0; }, 5s));
+  EXPECT_GE(server->counts().busy, 200ms);
+  EXPECT_TRUE(eventually([&] { return server->counts().longest_turn_now == 0ms; }));
+}
+
 }  // namespace
 }  // namespace dwell
