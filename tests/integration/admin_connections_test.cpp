@@ -253,7 +253,7 @@ TEST(connections, refuse_bad_values_naming_the_parameter_and_the_fix) {
       {"cursor=abc", "cursor \"abc\": use what \"next\" said"},
       {"limit=5&&limit=5", "limit \"5\": use it once"},
       {"colour", "\"colour\" is no parameter: use service, phase,"},
-      {"=5", "\"\" is no parameter"}};
+      {"=5", R"("" is no parameter)"}};
   for (const auto& [query, why] : wrong) {
     const http_reply reply = server.ask("GET /connections?" + query);
     EXPECT_EQ(reply.status, 400) << query;

@@ -151,7 +151,7 @@ std::shared_ptr<gathering> admin_core::gather(connection_query query) const {
   const server_stage stage = observed_->stage();
   const bool runs = stage == server_stage::running || stage == server_stage::draining;
   const std::uint32_t loops = runs ? observed_->loops() : 0;
-  const auto made = std::make_shared<gathering>(std::move(query), loops, unanswered_);
+  auto made = std::make_shared<gathering>(std::move(query), loops, unanswered_);
   if (!runs) return made;
   observed_->each([made](connection& peer) { made->see(peer); },
                   [made](std::uint32_t loop) { made->loop_done(loop); });
