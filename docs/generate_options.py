@@ -19,6 +19,7 @@ STRUCTURES = [
     ("limits", "connection/options.hpp", "limits"),
     ("socket_options", "net/socket_options.hpp", "socket"),
     ("keepalive_options", "net/socket_options.hpp", "socket.keepalive"),
+    ("options", "http/serve.hpp", "http::options"),
 ]
 ENUMERATIONS = [
     ("close_method", "closing/close_plan.hpp"),
@@ -127,6 +128,8 @@ def unit_of(kind, documentation):
     if kind == "bool":
         return "on, off"
     if re.fullmatch(r"int|std::size_t|std::u?int\d+_t", kind):
+        if re.search(r"\bbytes a second\b", documentation, re.IGNORECASE):
+            return "bytes/s"
         return "bytes" if re.search(r"\bbytes\b", documentation, re.IGNORECASE) else "number"
     section = {name: reached_by for name, _, reached_by in STRUCTURES} | {name: name for name, _ in ENUMERATIONS}
     if kind in section:
@@ -139,7 +142,8 @@ def page(root):
     parts = [INTRODUCTION]
     for name, path, reached_by in STRUCTURES:
         comment, lines = body_of((headers / path).read_text(), "struct", name)
-        parts.append(f"## {reached_by}\n\n`dwell::{name}`, `<dwell/{path}>`. {comment}\n")
+        namespace = "dwell::http" if path.startswith("http/") else "dwell"
+        parts.append(f"## {reached_by}\n\n`{namespace}::{name}`, `<dwell/{path}>`. {comment}\n")
         rows = []
         for kind, field, value, documentation in fields_of(lines):
             unit = unit_of(kind, documentation)
