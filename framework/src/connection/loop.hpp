@@ -192,6 +192,7 @@ class loop final : public engine_events {
   sent send_queued(slot& c, after_this follows) noexcept;
   void push_with(slot& c, bytes more);
   static bool fin_follows(const slot& c) noexcept;
+  after_this before_fin(slot& c, std::size_t gathered) noexcept;
   void uncork(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
