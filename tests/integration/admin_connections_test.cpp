@@ -319,10 +319,10 @@ TEST(connections, that_nobody_waits_for_any_more_do_not_pile_up) {
   for (int i = 0; i < 64; ++i) {
     raw_client leaves{server.admin_endpoint()};
     leaves.send("GET /connections HTTP/1.1\r\nHost: test\r\n\r\n");
-    ASSERT_TRUE(leaves.hears_nothing_for(5ms)) << i;
+    EXPECT_TRUE(leaves.hears_nothing_for(5ms)) << i;
     leaves.reset();
   }
-  ASSERT_TRUE(eventually([&] { return server.ask("GET /connections").status == 503; }));
+  EXPECT_TRUE(eventually([&] { return server.ask("GET /connections").status == 503; }));
   EXPECT_THAT(server.ask("GET /connections").body, HasSubstr("has yet to answer"));
   stall.let_go();
   EXPECT_TRUE(eventually([&] { return server.ask("GET /connections").status == 200; }));
