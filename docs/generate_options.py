@@ -20,6 +20,7 @@ STRUCTURES = [
     ("socket_options", "net/socket_options.hpp", "socket"),
     ("keepalive_options", "net/socket_options.hpp", "socket.keepalive"),
     ("options", "http/serve.hpp", "http::options"),
+    ("admin_options", "admin/admin.hpp", "admin_options"),
 ]
 ENUMERATIONS = [
     ("close_method", "closing/close_plan.hpp"),
@@ -41,6 +42,7 @@ FIELD = re.compile(r"(?P<type>.+?) (?P<name>\w+)(?: = (?P<value>[^;]+)|\{(?P<bra
 READABLE = [
     (r"std::chrono::seconds\{(\d+)\}", lambda number: f"{number} s"),
     (r"std::size_t\{(\d+)\} \* 1024", lambda kib: f"{int(kib) // 1024} MiB" if int(kib) % 1024 == 0 else f"{kib} KiB"),
+    (r'\.address = "([^"]+)", \.port = (\d+)', "`{}:{}`".format),
     (r"([\d']+)", lambda number: number.replace("'", ",")),
     (r"(true|false)", {"true": "on", "false": "off"}.get),
     (r'("\w+")', str),
@@ -117,7 +119,7 @@ def readable(value, kind):
         return f"{value} s" if value != "0" else "0"
     for pattern, say in READABLE:
         if match := re.fullmatch(pattern, value):
-            return say(match[1])
+            return say(*match.groups())
     raise Unreadable(f"no readable form of the default {value}")
 
 

@@ -168,6 +168,7 @@ class loop final : public engine_events {
     return false;
   }
   void run_timers();
+  void count_turn() noexcept;
   void free_later(slot& c) noexcept;
   void free_slots();
   void append_dirty(slot& c) noexcept;
@@ -210,6 +211,7 @@ class loop final : public engine_events {
   bool awaits_acknowledgement(const slot& c) const noexcept;
   tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
+  std::optional<tick> deadline_of(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;
   void stretch_handle(slot& c) noexcept;

@@ -1,6 +1,4 @@
-#include <dwell/http/serve.hpp>
-
-#include "http/session.hpp"
+#include "http/responder.hpp"
 
 #include <stdexcept>
 #include <utility>
