@@ -199,6 +199,22 @@ TEST(http_expectation, is_met_and_the_body_read) {
   });
 }
 
+TEST(http_refusal_of_a_header, larger_than_the_service_keeps_has_an_answer_too) {
+  with_seeds([](std::uint64_t seed) {
+    site all{seed, {.limits = {.message = 100}}};
+    auto header = all.connect(), trailers = all.connect(), pipelined = all.connect();
+    header.send("GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(200, 'x'));
+    trailers.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " +
+                  std::string(200, 'x'));
+    pipelined.send(get + get + get + get + get + get);
+    all.sim.advance(1s);
+    EXPECT_EQ(answered(header), "431 close (more than this service keeps)");
+    EXPECT_EQ(answered(trailers), "431 close (more than this service keeps)");
+    EXPECT_EQ(read_answers(pipelined.received(), false).all.size(), 6U);
+    EXPECT_TRUE(pipelined.is_open());
+  });
+}
+
 // ── deadlines ──
 
 TEST(http_deadlines, a_header_has_one_however_steadily_it_comes) {

@@ -257,9 +257,15 @@ void loop::count_turn() noexcept {
 // ── timers of handlers ──
 
 std::uint32_t loop::start_timer(duration delay, timer_target& whom) {
-  const auto [index, made] = timers_.emplace(timer{&whom});
+  // One that starts the next at once would never give way: what a timer starts is the next turn's.
+  const bool put_off = running_timers_ && delay <= duration{0};
+  const auto [index, made] = timers_.emplace(timer{&whom, put_off});
   timer_wheel_.grow(index + 1);
-  timer_wheel_.arm(index, io_->now_tick() + std::clamp(delay, duration{0}, longest_deadline));
+  if (put_off) {
+    put_off_.push_back(index);
+  } else {
+    timer_wheel_.arm(index, io_->now_tick() + std::clamp(delay, duration{0}, longest_deadline));
+  }
   return index;
 }
 
@@ -286,13 +292,22 @@ void loop::call_after(duration delay, std::function<void()> call) {
 
 void loop::run_timers() {
   std::uint32_t moves = timers_per_turn;
+  running_timers_ = true;
   for (std::uint32_t run = 0; run < timers_per_turn; ++run) {
     const auto due = timer_wheel_.pop(io_->now_tick(), moves);
-    if (!due) return;  // what is left is armed for by on_turn_end
+    if (!due) break;  // what is left is armed for by on_turn_end
     timer_target& whom = *timers_[*due].whom;
     timers_.erase(*due);
     whom.fire();
   }
+  running_timers_ = false;
+  for (const std::uint32_t index : put_off_) {
+    timer* const waits = timers_.find(index);  // unless it was cancelled meanwhile
+    if (waits != nullptr && std::exchange(waits->put_off, false)) {
+      timer_wheel_.arm(index, io_->now_tick());
+    }
+  }
+  put_off_.clear();
 }
 
 void loop::destroy_all() noexcept {

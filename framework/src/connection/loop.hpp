@@ -147,6 +147,7 @@ class loop final : public engine_events {
  private:
   struct timer {
     timer_target* whom;
+    bool put_off;
   };
   struct delayed_call;
   enum class swept : std::uint8_t { drain, abort };
@@ -260,6 +261,8 @@ class loop final : public engine_events {
   reaper reaper_;
   timing_wheel timer_wheel_;
   slab<timer> timers_;
+  std::vector<std::uint32_t> put_off_;  // timers that are armed once those that are due have run
+  bool running_timers_ = false;
   std::vector<std::unique_ptr<hosted_service>> services_;
   std::uint32_t freed_head_;  // done with in this turn: their slots are free after it
   std::vector<unique_function<void(loop&)>> posted_;

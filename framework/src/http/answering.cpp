@@ -126,7 +126,7 @@ void responder::send_body(connection& peer, session& self) const {
 }
 
 void responder::on_writable(connection& peer, session& self) const {
-  if (!self.current || !self.current->writer) return;
+  if (!self.current || !self.current->writer || !peer.is_open()) return;
   send_body(peer, self);
   go_on(peer, self);
 }
@@ -149,7 +149,7 @@ void responder::finish(connection& peer, session& self, const request& what,
 
 /// An answer is complete, outside of on_data: the next requests have waited for that.
 void responder::go_on(connection& peer, session& self) {
-  if (self.answering) return;
+  if (self.answering || self.in_on_data) return;
   if (self.peer_closed && !self.more) peer.close(close_reason::peer_closed);
   peer.resume();
   if (self.more) peer.yield();  // also where nothing was paused, nor above a watermark

@@ -15,7 +15,7 @@ constexpr int requests_per_turn = 64;
 
 std::size_t responder::on_data(connection& peer, session& self, bytes data) const {
   std::string_view rest = data.text();
-  self.more = true;
+  self.in_on_data = true;
   bool waits = false;
   for (int answered = 0; peer.is_open() && !rest.empty() && !waits;) {
     if (self.answering || !peer.is_writable()) {
@@ -32,6 +32,11 @@ std::size_t responder::on_data(connection& peer, session& self, bytes data) cons
       if (begins) ++answered;
     }
   }
+  if (peer.is_open() && !waits && rest.size() > peer.options().limits.message) {
+    refuse(peer, self, {status::header_fields_too_large, "more than this service keeps"},
+           method::get);
+  }
+  self.in_on_data = false;
   self.more = waits;
   if (self.peer_closed && !self.answering && !waits) peer.close(close_reason::peer_closed);
   return data.size() - rest.size();
@@ -144,7 +149,7 @@ void responder::say_last_words(connection& peer, session& self, const refusal& w
 }
 
 void responder::on_deadline(connection& peer, session& self, close_reason why) const {
-  if (self.head_sent) return;
+  if (self.head_sent) return peer.close(why, close_method::abort);  // or it would look finished
   const method asked = self.current ? self.current->what.method : method::get;
   if (why == close_reason::read_timeout) {
     say_last_words(peer, self, {status::request_timeout, "the request took too long to come"},

@@ -51,6 +51,7 @@ struct session {
   bool head_sent : 1 = false;     // of the answer
   bool skipped_line : 1 = false;  // an empty line before the request (RFC 9112, 2.2)
   bool more : 1 = false;          // input waits that can be used
+  bool in_on_data : 1 = false;
   bool peer_closed : 1 = false;
 };
 
