@@ -44,6 +44,7 @@ class command_line {
  private:
   void add_server_flags();
   void add_service_flags();
+  void add_deadline(const std::string& flag, dwell::duration& chosen, const std::string& text);
 
   flags& chosen_;
   CLI::App app_;
