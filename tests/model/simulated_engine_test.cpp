@@ -69,7 +69,7 @@ class echo_loop final : public engine_events {
     echoing& e = streams[to.slot];
     if (!e.unsent.empty()) {
       const iovec rest{e.unsent.data(), e.unsent.size()};
-      const sent done = io.send(to, {&rest, 1});
+      const sent done = io.send(to, {&rest, 1}, after_this::anything);
       if (done.error != 0) return io.release(to, release::reset);
       e.unsent.erase(0, done.count);
     }

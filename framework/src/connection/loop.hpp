@@ -187,10 +187,10 @@ class loop final : public engine_events {
 
   // output.cpp
   bool push(slot& c) noexcept;
-  sent send_gathered(slot& c, std::size_t size) noexcept;
-  sent send_queued(slot& c) noexcept;
+  sent send_gathered(slot& c, std::size_t size, after_this follows) noexcept;
+  sent send_queued(slot& c, after_this follows) noexcept;
   void push_with(slot& c, bytes more);
-  void cork_last_bytes(slot& c) noexcept;
+  static bool fin_follows(const slot& c) noexcept;
   void uncork(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;

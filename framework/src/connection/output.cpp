@@ -43,11 +43,11 @@ bool loop::send(slot& c, bytes data) noexcept {
 
 /// Sends the gathered output and `more` in one call, and queues what the kernel does not take.
 void loop::push_with(slot& c, bytes more) {
-  if (is_last_exchange(c)) cork_last_bytes(c);
+  if (is_last_exchange(c) && fin_follows(c) && !c.io.corked) io_->cork(c.io, true);
   const std::size_t gathered = std::exchange(gathered_, 0);
   const std::array<iovec, 2> parts{iovec{gather_, gathered},
                                    iovec{const_cast<std::byte*>(more.data()), more.size()}};
-  const sent result = io_->send(c.io, parts);
+  const sent result = io_->send(c.io, parts, after_this::anything);
   took(c, result.count);
   if (result.error != 0) {  // seen again, and acted upon, once the callback has returned
     c.queue.append(*pool_, more);
@@ -60,11 +60,10 @@ void loop::push_with(slot& c, bytes more) {
   if (of_more < more.size()) c.queue.append(*pool_, more.subview(of_more));
 }
 
-/// So that the last bytes and our FIN leave in one segment: sent apart, a client that knows the
+/// The last bytes and our FIN shall leave in one segment: sent apart, a client that knows the
 /// length closes first, and where TIME_WAIT goes is a race.
-void loop::cork_last_bytes(slot& c) noexcept {
-  const bool fin_follows = c.done != close_method::abort && c.done != close_method::peer_first;
-  if (c.io.is_tcp && !c.io.corked && fin_follows) io_->cork(c.io, true);
+bool loop::fin_follows(const slot& c) noexcept {
+  return c.io.is_tcp && c.done != close_method::abort && c.done != close_method::peer_first;
 }
 
 /// No FIN follows what was sent: the kernel would keep its tail for 200 ms.
@@ -86,24 +85,25 @@ void loop::took(slot& c, std::size_t count) noexcept {
   c.clock.progress(now);
 }
 
-sent loop::send_gathered(slot& c, std::size_t size) noexcept {
+sent loop::send_gathered(slot& c, std::size_t size, after_this follows) noexcept {
   const iovec whole{gather_, size};
-  return io_->send(c.io, {&whole, 1});
+  return io_->send(c.io, {&whole, 1}, follows);
 }
 
-sent loop::send_queued(slot& c) noexcept {
+sent loop::send_queued(slot& c, after_this follows) noexcept {
   std::array<iovec, most_vectors> parts;
-  return io_->send(c.io, std::span{parts}.first(c.queue.gather(parts)));
+  return io_->send(c.io, std::span{parts}.first(c.queue.gather(parts)), follows);
 }
 
 /// Offers what waits to the kernel, in one call. False when the connection has ended by it.
 bool loop::push(slot& c) noexcept {
   const std::size_t gathered = gatherer_ == &c ? std::exchange(gathered_, 0) : 0;
   if (gathered == 0 && c.queue.empty()) return true;
-  if (c.decided && !c.input_ended) cork_last_bytes(c);
+  const bool last = c.decided && !c.input_ended && fin_follows(c);
+  const after_this follows = last ? after_this::fin : after_this::anything;
 
   // Output is gathered only while the queue is empty, so one of the two is.
-  const sent result = gathered != 0 ? send_gathered(c, gathered) : send_queued(c);
+  const sent result = gathered != 0 ? send_gathered(c, gathered, follows) : send_queued(c, follows);
   took(c, result.count);
   if (result.error != 0) {
     lose_peer(c, result.error);

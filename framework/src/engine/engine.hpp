@@ -53,6 +53,9 @@ struct received {
   bytes data;
 };
 
+/// What is known of the time after a send.
+enum class after_this : std::uint8_t { anything, fin };
+
 struct sent {
   std::size_t count = 0;
   int error = 0;  ///< 0 also when the kernel took less than offered
@@ -174,7 +177,8 @@ class engine {
   virtual bool watch(stream& what) noexcept = 0;
   /// One recv into the input buffer.
   virtual received receive(stream& from) noexcept = 0;
-  virtual sent send(stream& to, std::span<const iovec> data) noexcept = 0;
+  /// One send. What `follows` may share its last segment.
+  virtual sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept = 0;
   /// Holds back a partial segment, so that the last bytes and our FIN share one; or lets it go.
   virtual void cork(stream& what, bool on) noexcept = 0;
   virtual void shutdown_send(stream& what) noexcept = 0;

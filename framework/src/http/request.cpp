@@ -2,6 +2,7 @@
 
 #include "http/head.hpp"
 #include "http/percent.hpp"
+#include "http/route_tree.hpp"
 #include "http/text.hpp"
 
 #include <algorithm>
@@ -19,6 +20,14 @@ std::string_view take_until(std::string_view& text, std::string_view mark) noexc
   const auto taken = text.substr(0, end);
   text.remove_prefix(std::min(end + mark.size(), text.size()));
   return taken;
+}
+
+/// Of "http://host:port/path" the path remains; "*" stays.
+void skip_authority(std::string_view& target) noexcept {
+  const auto scheme = target.find("://");
+  if (scheme == std::string_view::npos) return;
+  target.remove_prefix(scheme + 3);
+  target.remove_prefix(std::min(target.find_first_of("/?"), target.size()));
 }
 
 }  // namespace
@@ -63,14 +72,12 @@ request::request(connection& peer, const head& what) noexcept
       fields_{what.fields},
       method_{what.method},
       http_1_1_{what.http_1_1} {
-  if (const auto scheme = path_.find("://");
-      !path_.starts_with('/') && scheme != std::string_view::npos) {
-    path_.remove_prefix(scheme + 3);
-    path_.remove_prefix(std::min(path_.find_first_of("/?"), path_.size()));
+  if (!path_.starts_with('/')) skip_authority(path_);
+  const auto mark = path_.find('?');
+  if (mark != std::string_view::npos) {
+    query_ = path_.substr(mark + 1);
+    path_ = path_.substr(0, mark);
   }
-  const auto mark = std::min(path_.find('?'), path_.size());
-  query_ = path_.substr(std::min(mark + 1, path_.size()));
-  path_ = path_.substr(0, mark);
   if (path_.empty()) path_ = "/";  // "http://host" is "http://host/" (RFC 9110, 4.2.3)
 }
 
@@ -90,8 +97,9 @@ std::optional<std::string> request::query(std::string_view name) const {
 }
 
 std::string_view request::param(std::string_view name) const noexcept {
-  for (std::size_t i = 0; i < param_count_; ++i) {
-    if (params_[i].name == name) return params_[i].value;
+  if (route_ == nullptr) return {};
+  for (std::size_t i = 0; i < route_->names.size(); ++i) {
+    if (route_->names[i] == name) return {values_[i].data, values_[i].size};
   }
   return {};
 }

@@ -58,8 +58,8 @@ bool may_have_body(status code) noexcept {
   return code != status::no_content && code != status::not_modified;
 }
 
-std::size_t body_size(const response& answer) noexcept {
-  return answer.static_body.empty() ? answer.body.size() : answer.static_body.size();
+std::string_view whole_body(const response& answer) noexcept {
+  return answer.static_body.empty() ? std::string_view{answer.body} : answer.static_body;
 }
 
 /// No control characters but tab: a line end would begin another field.
@@ -70,11 +70,40 @@ bool is_field_value(std::string_view text) noexcept {
 
 /// For `Keep-Alive: timeout`: less than what is enforced, so that a client that keeps to it has its
 /// request here in time.
-std::int64_t announced_seconds(duration idle) noexcept {
-  using namespace std::chrono;
-  return std::max<std::int64_t>(0,
-                                floor<seconds>(std::min(idle - seconds{1}, idle * 9 / 10)).count());
+std::uint64_t announced_seconds(duration idle) noexcept {
+  const std::int64_t less = std::min(idle.count() - 1'000, idle.count() / 10 * 9);
+  return less <= 0 ? 0 : static_cast<std::uint64_t>(less) / 1'000;
 }
+
+/// "HTTP/1.1 200 OK", and Date without its line end: most answers begin as the one before them.
+class head_start {
+ public:
+  std::string_view text(status code, std::chrono::sys_seconds now) noexcept {
+    if (code != code_ || now != when_) make(code, now);
+    return {text_.data(), size_};
+  }
+
+ private:
+  void make(status code, std::chrono::sys_seconds now) noexcept {
+    code_ = code;
+    when_ = now;
+    size_ = 0;
+    const auto number = static_cast<unsigned>(code);
+    const std::array<char, 4> digits{static_cast<char>('0' + number / 100 % 10),
+                                     static_cast<char>('0' + number / 10 % 10),
+                                     static_cast<char>('0' + number % 10), ' '};
+    for (const std::string_view part :
+         {std::string_view{"HTTP/1.1 "}, std::string_view{digits.data(), digits.size()},
+          to_string(code), std::string_view{"\r\nDate: "}, http_date(now)}) {
+      size_ += part.copy(text_.data() + size_, text_.size() - size_);
+    }
+  }
+
+  status code_{};
+  std::chrono::sys_seconds when_{};
+  std::size_t size_ = 0;
+  std::array<char, 128> text_;
+};
 
 }  // namespace
 
@@ -94,30 +123,29 @@ std::string fault_of(const response& answer) {
 }
 
 void write_head(connection& peer, const response& answer, const answered_request& to) noexcept {
+  static thread_local head_start starts;
   text_writer out{peer};
-  out << "HTTP/1.1 ";
-  out.number(static_cast<std::uint64_t>(answer.status)) << " " << to_string(answer.status);
-  out << "\r\nDate: " << http_date(peer.date());
+  out << starts.text(answer.status, peer.date());
+  const std::size_t size = whole_body(answer).size();
   if (!answer.content_type.empty()) {
     out << "\r\nContent-Type: " << answer.content_type;
-  } else if (body_size(answer) != 0 || answer.stream) {
+  } else if (size != 0 || answer.stream) {
     out << "\r\nContent-Type: text/plain; charset=utf-8";
   }
-  if (answer.stream) {
-    if (to.http_1_1 && may_have_body(answer.status)) out << "\r\nTransfer-Encoding: chunked";
-  } else if (may_have_body(answer.status)) {
+  if (!may_have_body(answer.status)) {
+  } else if (!answer.stream) {
     out << "\r\nContent-Length: ";
-    out.number(body_size(answer));
+    out.number(size);
+  } else if (to.http_1_1) {
+    out << "\r\nTransfer-Encoding: chunked";
   }
   if (!to.keep_alive) {
     out << "\r\nConnection: close";
-  } else {
-    const duration idle = peer.options().deadlines.idle;
-    if (!to.http_1_1 || idle != off) out << "\r\nConnection: keep-alive";
-    if (idle != off) {
-      out << "\r\nKeep-Alive: timeout=";
-      out.number(static_cast<std::uint64_t>(announced_seconds(idle)));
-    }
+  } else if (const duration idle = peer.options().deadlines.idle; idle != off) {
+    out << "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=";
+    out.number(announced_seconds(idle));
+  } else if (!to.http_1_1) {
+    out << "\r\nConnection: keep-alive";
   }
   for (const auto& [name, value] : answer.headers) out << "\r\n" << name << ": " << value;
   out << "\r\n\r\n";
@@ -125,40 +153,45 @@ void write_head(connection& peer, const response& answer, const answered_request
 
 // ── body ──
 
+std::string_view body_of(const response& answer, const answered_request& to) noexcept {
+  if (to.method == method::head || !may_have_body(answer.status)) return {};
+  return whole_body(answer);
+}
+
 body_writer::body_writer(response answer, const answered_request& to) noexcept
-    : answer_{std::move(answer)},
-      chunked_{to.http_1_1},
-      none_{to.method == method::head || !may_have_body(answer_.status)} {}
-
-std::string_view body_writer::whole() const noexcept {
-  return answer_.static_body.empty() ? std::string_view{answer_.body} : answer_.static_body;
+    : answer_{std::move(answer)}, to_{to} {
+  if (to.method == method::head || !may_have_body(answer_.status)) answer_.stream = nullptr;
 }
 
-/// In pieces that fill the queue to just above its high watermark, which is what on_writable needs.
-bool body_writer::write(connection& peer) {
-  if (none_) return true;
-  if (answer_.stream) return write_stream(peer);
-  const std::string_view all = whole();
-  while (sent_ < all.size()) {
-    if (!peer.is_writable()) return !peer.is_open();
-    const std::size_t high = peer.options().limits.high_watermark;
-    const std::size_t room = high - std::min(peer.queued(), high) + 1;
-    const auto piece = all.substr(sent_, room);
-    if (!peer.send(piece)) return true;
-    sent_ += piece.size();
+body_writer::outcome body_writer::write(connection& peer) {
+  const std::size_t enough = sent_ + most_per_turn;
+  while (peer.is_writable()) {
+    if (sent_ >= enough) return outcome::more;
+    if (answer_.stream ? write_piece(peer) : write_slice(peer)) return outcome::done;
   }
-  return true;
+  return peer.is_open() ? outcome::full : outcome::done;
 }
 
-bool body_writer::write_stream(connection& peer) {
-  for (;;) {
-    if (!peer.is_writable()) return !peer.is_open();
-    const std::string piece = answer_.stream();
-    sent_ += piece.size();
-    if (chunked_) text_writer{peer}.number(piece.size(), 16) << "\r\n" << piece << "\r\n";
-    if (piece.empty()) return true;
-    if (!chunked_) peer.send(piece);
+/// Fills the queue to just above its high watermark, which is what on_writable needs.
+bool body_writer::write_slice(connection& peer) noexcept {
+  const std::size_t high = peer.options().limits.high_watermark;
+  const std::size_t room = high - std::min(peer.queued(), high) + 1;
+  const std::string_view all = body_of(answer_, to_);
+  const std::string_view slice = all.substr(std::min(sent_, all.size()), room);
+  if (!slice.empty()) peer.send(slice);
+  sent_ += slice.size();
+  return sent_ == all.size();
+}
+
+bool body_writer::write_piece(connection& peer) {
+  const std::string piece = answer_.stream();
+  sent_ += piece.size();
+  if (to_.http_1_1) {
+    text_writer{peer}.number(piece.size(), 16) << "\r\n" << piece << "\r\n";
+  } else if (!piece.empty()) {
+    peer.send(piece);
   }
+  return piece.empty();
 }
 
 response plain_answer(status code, std::string_view why) {

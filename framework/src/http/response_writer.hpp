@@ -5,6 +5,7 @@
 #include <dwell/http/response.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,33 +18,46 @@ struct answered_request {
   bool keep_alive = true;  // becomes false when the answer is the last
 };
 
+/// What has become of an answer.
+struct sent_answer {
+  http::status status = status::ok;
+  std::size_t body = 0;  // bytes
+  bool last = false;     // of the connection
+};
+
 /// Why a handler's response cannot be sent; empty: it can.
 std::string fault_of(const response& answer);
 
 /// Sends the status line and the header fields.
 void write_head(connection& peer, const response& answer, const answered_request& to) noexcept;
 
+/// The bytes that follow the head, unless they come from response::stream. Of `answer`.
+std::string_view body_of(const response& answer, const answered_request& to) noexcept;
+
 /// The body of an answer on its way, as far as the peer takes it.
 class body_writer {
  public:
+  enum class outcome : std::uint8_t {
+    done,  // all of it is sent, or can't be any more
+    full,  // until on_writable
+    more,  // there is room, but others on the loop want to be served too
+  };
+
   body_writer(response answer, const answered_request& to) noexcept;
 
-  /// Sends what there is room for. True when all of it is sent, or can't be any more. May throw
-  /// what response::stream throws.
-  bool write(connection& peer);
-  /// Bytes of the body that have been sent.
-  std::size_t sent() const noexcept { return sent_; }
-  http::status status() const noexcept { return answer_.status; }
-  bool ends_connection() const noexcept { return answer_.close; }
+  /// May throw what response::stream throws.
+  outcome write(connection& peer);
+  sent_answer progress() const noexcept { return {answer_.status, sent_, answer_.close}; }
 
  private:
-  bool write_stream(connection& peer);
-  std::string_view whole() const noexcept;
+  static constexpr std::size_t most_per_turn = std::size_t{256} * 1024;
+
+  bool write_slice(connection& peer) noexcept;
+  bool write_piece(connection& peer);
 
   response answer_;
+  answered_request to_;
   std::size_t sent_ = 0;
-  bool chunked_;
-  bool none_;
 };
 
 /// A plain answer: "404 Not Found: why\n".

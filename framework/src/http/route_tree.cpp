@@ -117,12 +117,12 @@ bool route_tree::descend(const node& from, std::string_view path, route_match& i
     if (each->segment == segment && go_on(*each)) return true;
   }
   if (from.parameter && !segment.empty()) {
-    into.values[into.count++] = segment;
+    into.values[into.count++] = {segment.data(), segment.size()};
     if (go_on(*from.parameter)) return true;
     --into.count;
   }
   if (!from.rest) return false;
-  into.values[into.count++] = path;
+  into.values[into.count++] = {path.data(), path.size()};
   into.found = from.rest.get();
   return true;
 }

@@ -27,8 +27,12 @@ struct route {
 
 /// Where a path has led.
 struct route_match {
+  struct piece {
+    const char* data;
+    std::size_t size;
+  };
   const route* found = nullptr;
-  std::array<std::string_view, request::most_params> values;  // as in the path
+  std::array<piece, request::most_params> values;  // as in the path, found->names.size() of them
   std::size_t count = 0;
 };
 

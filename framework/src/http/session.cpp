@@ -17,6 +17,9 @@ namespace {
 /// Requests answered before others on the loop have their turn.
 constexpr int requests_per_turn = 64;
 
+/// Bytes of a body that are handed to the connection without looking at its queue.
+constexpr std::size_t sent_at_once = std::size_t{4} * 1024;
+
 std::string_view moved(std::string_view view, std::string_view from, std::string_view to) noexcept {
   return to.substr(static_cast<std::size_t>(view.data() - from.data()), view.size());
 }
@@ -35,20 +38,24 @@ exchange::exchange(connection& peer, const head& read)
     : block{read.block}, what{moved(read, block)}, request{peer, what} {}
 
 bool incoming_request::set_params(const route_match& from) {
-  param_count_ = from.count;
   std::size_t encoded = 0;
-  for (const auto value : std::span{from.values}.first(from.count)) {
+  for (std::size_t i = 0; i < from.count; ++i) {
+    const std::string_view value{from.values[i].data, from.values[i].size};
+    if (value.find('%') == std::string_view::npos) continue;
     if (!is_percent_encoded(value)) return false;
-    if (value.find('%') != std::string_view::npos) encoded += value.size();
+    encoded += value.size();
   }
   decoded_.reserve(encoded);  // so that what points into it stays valid
   for (std::size_t i = 0; i < from.count; ++i) {
-    params_[i] = {from.found->names[i], from.values[i]};
-    if (params_[i].value.find('%') == std::string_view::npos) continue;
-    const std::size_t begin = decoded_.size();
-    append_decoded(decoded_, params_[i].value);
-    params_[i].value = std::string_view{decoded_}.substr(begin);
+    std::string_view value{from.values[i].data, from.values[i].size};
+    if (value.find('%') != std::string_view::npos) {
+      const std::size_t begin = decoded_.size();
+      append_decoded(decoded_, value);
+      value = std::string_view{decoded_}.substr(begin);
+    }
+    values_[i] = {value.data(), value.size()};
   }
+  route_ = from.found;
   return true;
 }
 
@@ -123,11 +130,11 @@ void responder::await_body(connection& peer, session& self, const head& read,
   if (read.expects_continue && nothing_came) {
     const incoming_request asked{peer, read};
     const route_match match = routes_.tree().match(asked.path());
-    if (const auto no = answer_without_handler(asked, match)) {
+    if (auto no = answer_without_handler(asked, match)) {
       head last = read;
       last.keep_alive = false;  // nobody knows whether the body still comes
       peer.message_received();
-      return respond(peer, self, asked, last, *no);
+      return respond(peer, self, asked, last, std::move(*no));
     }
     peer.send("HTTP/1.1 100 Continue\r\n\r\n");
   }
@@ -205,15 +212,7 @@ void responder::dispatch(connection& peer, session& self, incoming_request& what
   }
   const route_handler& handler = *match.found->handler_for(what.method());
   if (const auto* const plain = handler.as_plain()) {
-    response answer;
-    try {
-      answer = (*plain)(what);
-    } catch (const std::exception& failure) {
-      answer = failed(peer, what, failure.what());
-    } catch (...) {
-      answer = failed(peer, what, "an exception that is not a std::exception");
-    }
-    return respond(peer, self, what, read, std::move(answer));
+    return respond(peer, self, what, read, call(peer, what, *plain));
   }
   if (!self.current) {
     self.current = std::make_unique<exchange>(peer, read);
@@ -224,6 +223,17 @@ void responder::dispatch(connection& peer, session& self, incoming_request& what
   self.answering = true;
   peer.spawn(run(peer, self, *handler.as_coroutine()));
   if (self.answering) peer.pause();
+}
+
+response responder::call(connection& peer, const request& what,
+                         const route_handler::plain& handler) const {
+  try {
+    return handler(what);
+  } catch (const std::exception& failure) {
+    return failed(peer, what, failure.what());
+  } catch (...) {
+    return failed(peer, what, "an exception that is not a std::exception");
+  }
 }
 
 task<> responder::run(connection& peer, session& self,
@@ -251,39 +261,52 @@ task<response> responder::guarded(connection& peer, const request& what,
 
 /// Sends the answer, or what there is room for: on_writable sends the rest.
 void responder::respond(connection& peer, session& self, const request& what, const head& read,
-                        response answer) const {
+                        response&& answer) const {
   if (const std::string fault = fault_of(answer); !fault.empty()) {
     answer = failed(peer, what, fault);
   }
   const bool endless = answer.stream && !what.is_http_1_1();
   answer.close = answer.close || !read.keep_alive || endless || peer.last_exchange();
   const answered_request to{what.method(), what.is_http_1_1(), !answer.close};
+  const std::string_view body = body_of(answer, to);
   write_head(peer, answer, to);
   if (answer.close) peer.announced_close();
-  self.head_sent = true;
 
-  body_writer writer{std::move(answer), to};
-  if (writer.write(peer)) return finish(peer, self, what, writer);
+  if (!answer.stream && body.size() <= sent_at_once) {
+    if (!body.empty()) peer.send(body);
+    return finish(peer, self, what, {answer.status, body.size(), answer.close});
+  }
+  self.head_sent = true;
   if (!self.current) self.current = std::make_unique<exchange>(peer, read);
+  self.current->writer.emplace(std::move(answer), to);
   self.answering = true;
-  self.current->writer.emplace(std::move(writer));
+  send_body(peer, self);
+}
+
+/// Sends the rest of an answer as far as there is room. When all of it is, the exchange is gone.
+void responder::send_body(connection& peer, session& self) const {
+  exchange& current = *self.current;
+  switch (current.writer->write(peer)) {
+    case body_writer::outcome::done:
+      return finish(peer, self, current.request, current.writer->progress());
+    case body_writer::outcome::full: return;
+    case body_writer::outcome::more:
+      peer.after(duration{0}, [this, &self](connection& same) { on_writable(same, self); });
+  }
 }
 
 void responder::on_writable(connection& peer, session& self) const {
   if (!self.current || !self.current->writer) return;
-  exchange& current = *self.current;
-  if (!current.writer->write(peer)) return;
-  finish(peer, self, current.request, *current.writer);
+  send_body(peer, self);
   go_on(peer, self);
 }
 
-/// `what` and `answer` may be gone when it returns.
+/// `what` may be gone when it returns.
 void responder::finish(connection& peer, session& self, const request& what,
-                       const body_writer& answer) const {
-  const bool last = answer.ends_connection();
+                       sent_answer sent) const {
   if (options_.access_log) {
-    std::string line = access_line(what, answer.status(), answer.sent(), peer.age() - self.started);
-    if (last) {
+    std::string line = access_line(what, sent.status, sent.body, peer.age() - self.started);
+    if (sent.last) {
       self.last_line = std::make_unique<std::string>(std::move(line));
     } else {
       log_exchange(*options_.access_log, line);
@@ -291,7 +314,7 @@ void responder::finish(connection& peer, session& self, const request& what,
   }
   self.reading = self.answering = self.head_sent = self.skipped_line = false;
   self.current.reset();
-  if (peer.exchange_finished() && last) peer.close();
+  if (peer.exchange_finished() && sent.last) peer.close();
 }
 
 /// An answer is complete, outside of on_data: the next requests have waited for that.
@@ -318,8 +341,8 @@ void responder::on_close(const connection& peer, session& self, const close_reco
   if (self.last_line) {
     line = std::move(*self.last_line);
   } else if (self.current && self.current->writer) {
-    const body_writer& cut = *self.current->writer;
-    line = access_line(self.current->request, cut.status(), cut.sent(), peer.age() - self.started);
+    const sent_answer cut = self.current->writer->progress();
+    line = access_line(self.current->request, cut.status, cut.body, peer.age() - self.started);
   } else {
     line = access_line(peer, std::nullopt);
   }

@@ -78,13 +78,14 @@ class responder {
   void dispatch(connection& peer, session& self, incoming_request& what, const head& read) const;
   std::optional<response> answer_without_handler(const incoming_request& what,
                                                  const route_match& match) const;
+  response call(connection& peer, const request& what, const route_handler::plain& handler) const;
   task<> run(connection& peer, session& self, const route_handler::coroutine& handler) const;
   task<response> guarded(connection& peer, const request& what,
                          const route_handler::coroutine& handler) const;
   void respond(connection& peer, session& self, const request& what, const head& read,
-               response answer) const;
-  void finish(connection& peer, session& self, const request& what,
-              const body_writer& answer) const;
+               response&& answer) const;
+  void send_body(connection& peer, session& self) const;
+  void finish(connection& peer, session& self, const request& what, sent_answer sent) const;
   static void go_on(connection& peer, session& self);
   response failed(connection& peer, const request& what, std::string_view why) const;
 

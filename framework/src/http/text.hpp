@@ -36,9 +36,10 @@ constexpr bool equals_ignoring_case(std::string_view text, std::string_view lowe
 
 /// Without spaces and tabs around it.
 constexpr std::string_view trimmed(std::string_view text) noexcept {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }

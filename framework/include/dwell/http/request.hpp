@@ -17,6 +17,7 @@ namespace dwell::http {
 
 class request;
 struct head;
+struct route;
 
 /// A name and its value: of a header field, a cookie, a path parameter.
 struct field {
@@ -143,6 +144,12 @@ class request {
   static constexpr std::size_t most_params = 8;
 
  protected:
+  /// A view that costs nothing until it is used.
+  struct piece {
+    const char* data;
+    std::size_t size;
+  };
+
   request(connection& peer, const head& what) noexcept;
   ~request() = default;
 
@@ -152,9 +159,9 @@ class request {
   std::string_view query_;
   std::string_view fields_;
   std::string_view body_;
-  std::array<field, most_params> params_;
-  std::string decoded_;  // of the parameters that were percent-encoded
-  std::size_t param_count_ = 0;
+  const route* route_ = nullptr;           // knows the names of the parameters
+  std::array<piece, most_params> values_;  // of those; as many as there are names
+  std::string decoded_;                    // of the values that were percent-encoded
   http::method method_;
   bool http_1_1_;
 };

@@ -32,17 +32,18 @@ received epoll_engine::receive(stream& from) noexcept {
   return {.what = received::outcome::failed, .error = errno};
 }
 
-sent epoll_engine::send(stream& to, std::span<const iovec> data) noexcept {
+sent epoll_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
+  const int flags = MSG_NOSIGNAL | (follows == after_this::fin ? MSG_MORE : 0);
   ssize_t count;
   do {
     if (data.size() == 1) {
-      count = ::syscall(SYS_sendto, to.descriptor, data[0].iov_base, data[0].iov_len, MSG_NOSIGNAL,
+      count = ::syscall(SYS_sendto, to.descriptor, data[0].iov_base, data[0].iov_len, flags,
                         nullptr, 0);
     } else {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(data.data());
       message.msg_iovlen = data.size();
-      count = ::sendmsg(to.descriptor, &message, MSG_NOSIGNAL);
+      count = ::sendmsg(to.descriptor, &message, flags);
     }
   } while (count < 0 && errno == EINTR);
   if (count >= 0) return {.count = static_cast<std::size_t>(count)};

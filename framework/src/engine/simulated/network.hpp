@@ -100,7 +100,8 @@ class network {
   /// recv(2): bytes; 0: end; negative: -errno.
   std::ptrdiff_t receive(tcp_connection& c, side at, std::span<std::byte> into);
   /// sendmsg(2): bytes; negative: -errno.
-  std::ptrdiff_t send(tcp_connection& c, side at, std::span<const iovec> data);
+  /// `more`: MSG_MORE.
+  std::ptrdiff_t send(tcp_connection& c, side at, std::span<const iovec> data, bool more = false);
   void shutdown_send(tcp_connection& c, side at);
   /// TCP_CORK; off sends what was held back.
   void cork(tcp_connection& c, side at, bool on);

@@ -229,8 +229,9 @@ received simulated_engine::receive(stream& from) noexcept {
   return result;
 }
 
-sent simulated_engine::send(stream& to, std::span<const iovec> data) noexcept {
-  const std::ptrdiff_t count = network_->send(of(to), side::server, data);
+sent simulated_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
+  const bool more = follows == after_this::fin;
+  const std::ptrdiff_t count = network_->send(of(to), side::server, data, more);
   if (count >= 0) return {static_cast<std::size_t>(count), 0};
   return {0, count == -EAGAIN ? 0 : static_cast<int>(-count)};
 }

@@ -34,7 +34,7 @@ class simulated_engine final : public engine, private network_host {
   void close_listeners() override;
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
-  sent send(stream& to, std::span<const iovec> data) noexcept override;
+  sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept override;
   void cork(stream& what, bool on) noexcept override;
   void shutdown_send(stream& what) noexcept override;
   std::uint32_t unacknowledged(const stream& what) noexcept override;

@@ -89,7 +89,7 @@ std::ptrdiff_t network::receive(tcp_connection& c, side at, std::span<std::byte>
   return end.state == TCP_CLOSE ? 0 : -EAGAIN;
 }
 
-std::ptrdiff_t network::send(tcp_connection& c, side at, std::span<const iovec> data) {
+std::ptrdiff_t network::send(tcp_connection& c, side at, std::span<const iovec> data, bool more) {
   tcp_end& end = c[at];
   if (end.error != 0) return -std::exchange(end.error, std::int16_t{0});
   if (end.fin_queued || end.state == TCP_CLOSE) return -EPIPE;
@@ -104,7 +104,7 @@ std::ptrdiff_t network::send(tcp_connection& c, side at, std::span<const iovec> 
     left -= count;
   }
   if (taken == 0) return -EAGAIN;
-  transmit(c, at, end.corked);
+  transmit(c, at, end.corked || more);
   return taken;
 }
 
