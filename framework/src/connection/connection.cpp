@@ -42,6 +42,10 @@ duration connection::idle_for() const noexcept {
 std::optional<duration> connection::time_left() const noexcept {
   return host(*this).time_left(as_slot(*this));
 }
+std::chrono::steady_clock::time_point connection::now() const noexcept {
+  const auto now = static_cast<std::int64_t>(host(*this).io().now());
+  return std::chrono::steady_clock::time_point{std::chrono::milliseconds{now}};
+}
 std::chrono::sys_seconds connection::date() const noexcept { return host(*this).io().date(); }
 std::uint64_t connection::received() const noexcept { return as_slot(*this).received_bytes; }
 std::uint64_t connection::sent() const noexcept { return as_slot(*this).sent_bytes; }

@@ -198,6 +198,7 @@ void loop::on_turn_begin() {
   // One tick more, so that an answer that was posted meanwhile comes before its deadline.
   if (io_->stalled_for() > 100)
     stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for()) + 1;
+  counters_.turn_began.store(io_->now(), std::memory_order_relaxed);
 }
 
 void loop::on_wake() {
@@ -233,10 +234,24 @@ void loop::on_hangup(stream& from) {
 }
 
 void loop::on_turn_end() {
-  do_marked();
+  if (dirty_head_ != no_slot) {
+    do_marked();
+    io_->restamp();
+  }
+  count_turn();
   free_slots();
   arm();
   if (when_empty_ && slots_.size() == 0) std::exchange(when_empty_, nullptr)();
+}
+
+void loop::count_turn() noexcept {
+  const std::uint64_t began = counters_.turn_began.load(std::memory_order_relaxed);
+  counters_.turn_began.store(0, std::memory_order_relaxed);
+  const std::uint64_t length = io_->now() - began;
+  if (length != 0) counters_.busy.add(length);
+  std::size_t rank = 0;
+  while (rank < turn_bounds.size() && length > turn_bounds[rank]) ++rank;
+  counters_.turns[rank].add();
 }
 
 // ── timers of handlers ──

@@ -168,6 +168,7 @@ class loop final : public engine_events {
     return false;
   }
   void run_timers();
+  void count_turn() noexcept;
   void free_later(slot& c) noexcept;
   void free_slots();
   void append_dirty(slot& c) noexcept;
