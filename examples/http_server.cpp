@@ -1,5 +1,6 @@
 // A small site: what a router, plain handlers, coroutines and streams look like.
 
+#include <dwell/admin/admin.hpp>
 #include <dwell/http.hpp>
 
 #include "common/access_log.hpp"
@@ -8,6 +9,8 @@
 
 #include <charconv>
 #include <chrono>
+#include <iostream>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -112,11 +115,14 @@ int main(int argc, char** argv) {
   flags chosen;
   chosen.service.listen.port = 8080;
   std::string access_log;
+  dwell::endpoint admin_at;
   command_line line{"http_server", "Serves a small site over HTTP.",
                     "  http_server --listen 127.0.0.1:8080 --access-log -\n"
+                    "  http_server --admin 127.0.0.1:9901\n"
                     "  http_server --listen '[::]:0' --threads 0 --idle 10s\n"
                     "  http_server --mode short --close peer-first\n"
                     "  curl http://127.0.0.1:8080/hello/world\n"
+                    "  curl 'http://127.0.0.1:9901/connections?sort=-idle&limit=10'\n"
                     "\n"
                     "GET  /  /hello/:name  /echo (header lines)  /cookie  /bytes/N  /stream/LINES  "
                     "/slow/MS\n"
@@ -125,10 +131,18 @@ int main(int argc, char** argv) {
   line.app()
       .add_option("--access-log", access_log, "A line for each request; -: to standard output")
       ->type_name("FILE|-");
+  const CLI::Option* const admin_flag = line.add_endpoint(
+      "--admin", admin_at, "Where /connections, /metrics, /healthz, /readyz and /drain are");
 
   return line.run(argc, argv, [&] {
     http::options options;
     if (!access_log.empty()) options.access_log = open_access_log(access_log);
-    return serve(chosen, http::serve(site(), std::move(options)));
+    dwell::server server{chosen.server};
+    std::optional<dwell::admin> admin;
+    if (*admin_flag) {
+      admin.emplace(server, dwell::admin_options{.listen = admin_at});
+      std::cout << "admin on " << dwell::to_string(admin->endpoint()) << '\n';
+    }
+    return serve(server, chosen, http::serve(site(), std::move(options)));
   });
 }

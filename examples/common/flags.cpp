@@ -86,17 +86,8 @@ void command_line::add_server_flags() {
 
 void command_line::add_service_flags() {
   dwell::service_options& service = chosen_.service;
-  app_.add_option_function<std::string>(
-          "--listen",
-          [&service](const std::string& given) {
-            try {
-              service.listen = dwell::parse_endpoint(given);
-            } catch (const std::invalid_argument& error) {
-              throw CLI::ValidationError{"--listen", error.what()};
-            }
-          },
-          "Where; port 0: one that is free [" + dwell::to_string(service.listen) + ']')
-      ->type_name("ADDR:PORT|unix:PATH");
+  add_endpoint("--listen", service.listen,
+               "Where; port 0: one that is free [" + dwell::to_string(service.listen) + ']');
   add_choice("--mode", service.mode,
              {{"long", dwell::connection_mode::long_lived},
               {"short", dwell::connection_mode::short_lived}},
@@ -110,6 +101,19 @@ void command_line::add_service_flags() {
              "How finished connections leave [graceful]");
   add_choice("--close-idle", service.close.idle, close_methods,
              "How idle connections leave [graceful]");
+}
+
+CLI::Option* command_line::add_endpoint(const std::string& flag, dwell::endpoint& chosen,
+                                        const std::string& text) {
+  const auto choose = [flag, &chosen](const std::string& given) {
+    try {
+      chosen = dwell::parse_endpoint(given);
+    } catch (const std::invalid_argument& error) {
+      throw CLI::ValidationError{flag, error.what()};
+    }
+  };
+  return app_.add_option_function<std::string>(flag, choose, text)
+      ->type_name("ADDR:PORT|unix:PATH");
 }
 
 void command_line::add_deadline(const std::string& flag, dwell::duration& chosen,

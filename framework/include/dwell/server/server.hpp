@@ -60,8 +60,9 @@ struct server_counts {
 };
 
 /// Listens, and owns every connection. Made and destroyed on one thread; drain(), stop(), post(),
-/// each(), and what only tells (counts(), stage(), …) may be called from any. Construction and serve() throw std::system_error (a
-/// socket) or std::invalid_argument (an option), naming the thing and the fix.
+/// each(), and what only tells (counts(), stage(), …) may be called from any. Construction and
+/// serve() throw std::system_error (a socket) or std::invalid_argument (an option), naming the
+/// thing and the fix.
 class server {
  public:
   /// A server for the process; give it services with serve().
