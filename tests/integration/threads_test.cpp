@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <map>
@@ -226,6 +227,57 @@ TEST(each, shows_every_connection_on_its_loop_and_says_when_done) {
   EXPECT_EQ(seen.size(), 1'500U);
   EXPECT_EQ(threads.size(), 3U);
   for (const auto& [loop, which] : threads) EXPECT_EQ(which.size(), 1U);
+}
+
+TEST(each, tells_of_each_loop_apart) {
+  loop_stall stall;
+  const callbacks<> holds{.on_data = [&](connection&, no_session&, bytes data) {
+    stall.hold();
+    return data.size();
+  }};
+  std::mutex mutex;
+  std::vector<std::uint32_t> done;
+  const auto how_many = [&] {
+    const std::lock_guard lock{mutex};
+    return done.size();
+  };
+  running_server server{{}, holds, {.threads = 3}};
+  EXPECT_EQ(server->loops(), 3U);
+  raw_client client = server.connect();
+  client.send("hold");
+  stall.wait_until_held();
+  server->each([](connection&) {},
+               [&](std::uint32_t loop) {
+                 const std::lock_guard lock{mutex};
+                 done.push_back(loop);
+               });
+  EXPECT_TRUE(eventually([&] { return how_many() == 2; }));
+  stall.let_go();
+  EXPECT_TRUE(eventually([&] { return how_many() == 3; }));
+  std::ranges::sort(done);
+  EXPECT_EQ(done, (std::vector<std::uint32_t>{0, 1, 2}));
+}
+
+TEST(each, of_a_server_that_has_ended_is_done_at_once) {
+  running_server server{{}, callbacks<>{}, {.threads = 3}};
+  EXPECT_EQ(server->stage(), server_stage::running);
+  server->drain();
+  server->wait();
+  EXPECT_EQ(server->stage(), server_stage::ended);
+  int done = 0;
+  server->each([](connection&) { ADD_FAILURE() << "nobody is there"; }, [&] { ++done; });
+  EXPECT_EQ(done, 1);
+}
+
+TEST(each, of_a_server_that_never_ran_is_done_when_it_goes) {
+  int done = 0;
+  {
+    server never{quietly({.threads = 2})};
+    EXPECT_EQ(never.stage(), server_stage::made);
+    never.each([](connection&) {}, [&] { ++done; });
+    EXPECT_EQ(done, 0);
+  }
+  EXPECT_EQ(done, 1);
 }
 
 TEST(each, may_send_and_close) {

@@ -93,6 +93,9 @@ bool may_change(const http::request& request, std::string_view token) {
 admin_core::admin_core(server& observed, admin_options options)
     : observed_{&observed}, options_{std::move(options)}, serves_{options_for(observed)} {
   validate_token(options_.token);
+  if (std::ranges::count(options_.collectables, nullptr) != 0) {
+    throw std::invalid_argument{"admin_options.collectables: one of them is null; leave it out"};
+  }
   const http::options small{.body = 1'024};
   endpoint_ = serves_.serve(
       {.name = "admin", .listen = options_.listen, .deadlines = {.idle = 2min, .handle = 5s}},
@@ -174,14 +177,17 @@ http::response admin_core::metrics() const {
 
 http::response admin_core::drain(const http::request& request) const {
   if (!may_change(request, options_.token)) {
-    return plain(http::status::forbidden,
-                 options_.token.empty()
-                     ? "only clients on this machine may drain; others need admin_options.token\n"
-                     : "only clients on this machine may drain, or with Authorization: Bearer and "
-                       "the token\n");
+    return plain(
+        http::status::forbidden,
+        options_.token.empty()
+            ? "only clients on this machine may drain, no web pages or proxies; others need "
+              "admin_options.token\n"
+            : "only clients on this machine may drain, no web pages or proxies; others need "
+              "Authorization: Bearer and the token\n");
   }
+  const server_stage before = observed_->stage();
   observed_->drain();
-  switch (observed_->stage()) {
+  switch (before) {
     case server_stage::made: return plain(http::status::conflict, "the server does not run yet\n");
     case server_stage::ended: return plain(http::status::ok, "the server has ended\n");
     default: return plain(http::status::accepted, "draining\n");

@@ -192,6 +192,7 @@ class loop final : public engine_events {
   sent send_queued(slot& c, after_this follows) noexcept;
   void push_with(slot& c, bytes more);
   static bool fin_follows(const slot& c) noexcept;
+  after_this before_fin(slot& c, std::size_t gathered) noexcept;
   void uncork(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
@@ -210,6 +211,7 @@ class loop final : public engine_events {
   bool awaits_acknowledgement(const slot& c) const noexcept;
   tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
+  std::optional<tick> deadline_of(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;
   void stretch_handle(slot& c) noexcept;

@@ -105,6 +105,12 @@ class head_start {
   std::array<char, 128> text_;
 };
 
+/// Fills the queue to just above its high watermark, which is what on_writable needs.
+std::size_t room_for(const connection& peer) noexcept {
+  const std::size_t high = peer.options().limits.high_watermark;
+  return high - std::min(peer.queued(), high) + 1;
+}
+
 }  // namespace
 
 std::string fault_of(const response& answer) {
@@ -161,6 +167,7 @@ std::string_view body_of(const response& answer, const answered_request& to) noe
 body_writer::body_writer(response answer, const answered_request& to) noexcept
     : answer_{std::move(answer)}, to_{to} {
   if (to.method == method::head || !may_have_body(answer_.status)) answer_.stream = nullptr;
+  if (answer_.stream) answer_.body.clear();
 }
 
 body_writer::outcome body_writer::write(connection& peer) {
@@ -172,26 +179,33 @@ body_writer::outcome body_writer::write(connection& peer) {
   return peer.is_open() ? outcome::full : outcome::done;
 }
 
-/// Fills the queue to just above its high watermark, which is what on_writable needs.
 bool body_writer::write_slice(connection& peer) noexcept {
-  const std::size_t high = peer.options().limits.high_watermark;
-  const std::size_t room = high - std::min(peer.queued(), high) + 1;
   const std::string_view all = body_of(answer_, to_);
-  const std::string_view slice = all.substr(std::min(sent_, all.size()), room);
+  const std::string_view slice = all.substr(std::min(sent_, all.size()), room_for(peer));
   if (!slice.empty()) peer.send(slice);
   sent_ += slice.size();
   return sent_ == all.size();
 }
 
+/// A piece may be larger than the queue: its rest waits in the body's place.
 bool body_writer::write_piece(connection& peer) {
-  const std::string piece = answer_.stream();
-  sent_ += piece.size();
-  if (to_.http_1_1) {
-    text_writer{peer}.number(piece.size(), 16) << "\r\n" << piece << "\r\n";
-  } else if (!piece.empty()) {
-    peer.send(piece);
+  std::string& piece = answer_.body;
+  text_writer out{peer};
+  if (of_piece_ == piece.size()) {
+    of_piece_ = 0;
+    piece = answer_.stream();
+    if (to_.http_1_1) out.number(piece.size(), 16) << "\r\n";
+    if (piece.empty()) {
+      if (to_.http_1_1) out << "\r\n";
+      return true;
+    }
   }
-  return piece.empty();
+  const std::string_view slice = std::string_view{piece}.substr(of_piece_, room_for(peer));
+  out << slice;
+  of_piece_ += slice.size();
+  sent_ += slice.size();
+  if (to_.http_1_1 && of_piece_ == piece.size()) out << "\r\n";
+  return false;
 }
 
 response plain_answer(status code, std::string_view why) {

@@ -58,6 +58,7 @@ class body_writer {
   response answer_;
   answered_request to_;
   std::size_t sent_ = 0;
+  std::size_t of_piece_ = 0;  // sent of the piece that answer_.stream has made
 };
 
 /// A plain answer: "404 Not Found: why\n".

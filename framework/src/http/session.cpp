@@ -93,7 +93,8 @@ void responder::on_peer_closed(connection& peer, session& self) const {
 /// A request from its first byte: what of `input` it used, 0 when it is not whole yet.
 std::size_t responder::read_request(connection& peer, session& self, std::string_view input) const {
   const auto [size, refused] = self.scanner.scan(input, limits_);
-  if (refused) return refuse(peer, self, *refused), 0;
+  if (refused) return refuse(peer, self, *refused, method::get), 0;
+  if (size == 0 && input == "\r" && !self.skipped_line) return 0;  // no request has begun yet
   if (size == 2 && !self.skipped_line) {
     self.skipped_line = true;
     self.scanner = block_scanner{block_scanner::kind::head};
@@ -109,7 +110,9 @@ std::size_t responder::read_request(connection& peer, session& self, std::string
 
   const auto block = input.substr(0, size);
   head read;
-  if (const auto bad = read_head(block, limits_, read)) return refuse(peer, self, *bad), 0;
+  if (const auto bad = read_head(block, limits_, read)) {
+    return refuse(peer, self, *bad, read.method), 0;
+  }
   const auto after = input.substr(size);
   if (!read.chunked && read.content_length <= std::min(after.size(), options_.body)) {
     incoming_request whole{peer, read};
@@ -126,7 +129,7 @@ std::size_t responder::read_request(connection& peer, session& self, std::string
 void responder::await_body(connection& peer, session& self, const head& read,
                            bool nothing_came) const {
   body_reader reader{read, options_.body, limits_};
-  if (const auto& bad = reader.refused()) return refuse(peer, self, *bad);
+  if (const auto& bad = reader.refused()) return refuse(peer, self, *bad, read.method);
   if (read.expects_continue && nothing_came) {
     const incoming_request asked{peer, read};
     const route_match match = routes_.tree().match(asked.path());
@@ -146,7 +149,9 @@ void responder::await_body(connection& peer, session& self, const head& read,
 std::size_t responder::read_body(connection& peer, session& self, std::string_view input) const {
   exchange& current = *self.current;
   const std::size_t used = current.reader->read(input, current.body);
-  if (const auto& bad = current.reader->refused()) return refuse(peer, self, *bad), 0;
+  if (const auto& bad = current.reader->refused()) {
+    return refuse(peer, self, *bad, current.what.method), 0;
+  }
   if (current.reader->done()) {
     current.request.set_body(current.body);
     dispatch(peer, self, current.request, current.what);
@@ -162,23 +167,28 @@ std::size_t responder::read_body(connection& peer, session& self, std::string_vi
   return used;
 }
 
-void responder::refuse(connection& peer, session& self, const refusal& why) const {
-  say_last_words(peer, self, why);
+void responder::refuse(connection& peer, session& self, const refusal& why, method asked) const {
+  say_last_words(peer, self, why, asked);
   peer.close(close_reason::protocol_error);
 }
 
 /// An answer to what is no request, or not in time.
-void responder::say_last_words(connection& peer, session& self, const refusal& why) const {
-  const response answer = plain_answer(why.status, why.why);
-  const answered_request nothing{.keep_alive = false};
-  write_head(peer, answer, nothing);
-  peer.send(answer.body);
+void responder::say_last_words(connection& peer, session& self, const refusal& why,
+                               method asked) const {
+  response answer = plain_answer(why.status, why.why);
+  if (why.status == status::method_not_allowed) {
+    answer.headers.push_back({"Allow", routes_.tree().allow()});
+  }
+  const answered_request to{.method = asked, .keep_alive = false};
+  const std::string_view body = body_of(answer, to);
+  write_head(peer, answer, to);
+  peer.send(body);
   peer.announced_close();
   if (options_.access_log) {
     self.last_line = std::make_unique<std::string>(
-        self.current ? access_line(self.current->request, why.status, answer.body.size(),
-                                   peer.age() - self.started)
-                     : access_line(peer, why.status));
+        self.current
+            ? access_line(self.current->request, why.status, body.size(), peer.age() - self.started)
+            : access_line(peer, why.status));
   }
 }
 
@@ -208,7 +218,8 @@ void responder::dispatch(connection& peer, session& self, incoming_request& what
     return respond(peer, self, what, read, std::move(*answer));
   }
   if (!what.set_params(match)) {
-    return refuse(peer, self, {status::bad_request, "the path is not valid percent-encoding"});
+    return refuse(peer, self, {status::bad_request, "the path is not valid percent-encoding"},
+                  read.method);
   }
   const route_handler& handler = *match.found->handler_for(what.method());
   if (const auto* const plain = handler.as_plain()) {
@@ -322,16 +333,19 @@ void responder::go_on(connection& peer, session& self) {
   if (self.answering) return;
   if (self.peer_closed && !self.more) peer.close(close_reason::peer_closed);
   peer.resume();
+  if (self.more) peer.yield();  // also where nothing was paused, nor above a watermark
 }
 
 // ── the end ──
 
 void responder::on_deadline(connection& peer, session& self, close_reason why) const {
   if (self.head_sent) return;
+  const method asked = self.current ? self.current->what.method : method::get;
   if (why == close_reason::read_timeout) {
-    say_last_words(peer, self, {status::request_timeout, "the request took too long to come"});
+    say_last_words(peer, self, {status::request_timeout, "the request took too long to come"},
+                   asked);
   } else if (why == close_reason::handle_timeout) {
-    say_last_words(peer, self, {status::service_unavailable, "the answer took too long"});
+    say_last_words(peer, self, {status::service_unavailable, "the answer took too long"}, asked);
   }
 }
 

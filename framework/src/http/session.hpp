@@ -72,8 +72,8 @@ class responder {
   std::size_t read_request(connection& peer, session& self, std::string_view input) const;
   std::size_t read_body(connection& peer, session& self, std::string_view input) const;
   void await_body(connection& peer, session& self, const head& read, bool nothing_came) const;
-  void refuse(connection& peer, session& self, const refusal& why) const;
-  void say_last_words(connection& peer, session& self, const refusal& why) const;
+  void refuse(connection& peer, session& self, const refusal& why, method asked) const;
+  void say_last_words(connection& peer, session& self, const refusal& why, method asked) const;
 
   void dispatch(connection& peer, session& self, incoming_request& what, const head& read) const;
   std::optional<response> answer_without_handler(const incoming_request& what,

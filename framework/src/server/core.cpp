@@ -171,8 +171,9 @@ endpoint server_core::serve(service_options options, handler what) {
   made->exchanges = brief ? 1 : made->options.limits.exchanges;
   const bool tcp = !made->options.listen.is_unix();
   made->corked = tcp && brief && made->options.close.finished != close_method::peer_first;
+  // Both are TCP_LINGER2: a connection that ends gracefully after all needs what was configured.
   made->no_time_wait =
-      tcp && hosts_.front()->io->can_avoid_time_wait() &&
+      tcp && !made->options.socket.linger2 && hosts_.front()->io->can_avoid_time_wait() &&
       std::ranges::all_of(
           std::array{made->options.close.finished, made->options.close.idle,
                      made->options.close.slow, made->options.close.drain},

@@ -105,9 +105,8 @@ class server {
   bool post(connection_id id, unique_function<void(connection&)> fn);
   /// Shows every open connection to `visit`, on its own loop, at most 1,000 slots a turn; several
   /// loops call it at the same time. Connections that come or go meanwhile may be missed. `done`
-  /// runs once, on the last loop to finish; a loop that has ended has nothing to show, and when
-  /// that is the last, or all have ended, `done` runs on the thread where that is noticed: it may
-  /// be this call's.
+  /// runs once, on the last loop to finish. A loop that has ended has nothing to show: then `done`
+  /// runs where that is noticed, in this call, or at the latest while the server is destroyed.
   void each(std::function<void(connection&)> visit, std::function<void()> done = {});
   /// The same, telling of each loop apart, so that nobody has to wait for one that is blocked:
   /// `loop_done` runs once for each number below loops().

@@ -13,6 +13,10 @@ namespace dwell::inline v0 {
 namespace {
 
 constexpr std::size_t accept_batch = 64;
+
+/// So many events at once, and more have probably come while they were worked on: one look at our
+/// own set costs less than the two calls of another wake-up.
+constexpr std::size_t busy = 2;
 constexpr std::uint64_t stall = 100;        // ms
 constexpr std::uint32_t haunted = 3;        // stale events of one generation
 constexpr std::uint64_t ghost_watch = 100;  // within so many ms
@@ -50,10 +54,13 @@ void epoll_engine::stop() {
 void epoll_engine::wait_for_events() {
   auto ready = [this, alive = std::weak_ptr{alive_}](const std::error_code& error) {
     if (error || alive.expired() || stopped_) return;
-    begin_turn();
-    poll();
-    if (is_haunted_) rebuild_set();  // only here, where nothing waits for the old one
-    end_turn();
+    for (std::size_t seen = 0, last = busy; last >= busy && seen < poller::batch && !stopped_;) {
+      begin_turn();
+      last = poll();
+      seen += last;
+      if (is_haunted_) rebuild_set();  // only here, where nothing waits for the old one
+      end_turn();
+    }
     if (!stopped_) wait_for_events();
   };
   watched_.async_wait(asio::posix::stream_descriptor::wait_read,
@@ -104,13 +111,14 @@ void epoll_engine::wake() noexcept {
   asio::post(*host_, with_memory{wake_memory_, std::move(awake)});
 }
 
-void epoll_engine::poll() {
+std::size_t epoll_engine::poll() {
   const std::span<const epoll_event> ready = poller_.poll();
   for (std::size_t i = 0; i < ready.size(); ++i) {
     // The system calls for one connection hide the cache misses of the next.
     if (i + 1 < ready.size()) events().prefetch(poller::slot_of(ready[i + 1]));
     dispatch(ready[i]);
   }
+  return ready.size();
 }
 
 void epoll_engine::dispatch(const epoll_event& event) {

@@ -63,7 +63,7 @@ class epoll_engine final : public engine {
   void wait_for_events();
   void begin_turn();
   void end_turn();
-  void poll();
+  std::size_t poll();
   void dispatch(const epoll_event& event);
   bool accept_from(const listener& from);
   void count_ghost(std::uint32_t generation);
