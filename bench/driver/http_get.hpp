@@ -13,7 +13,8 @@ struct http_get {
   std::size_t reply_size = 0;
 };
 
-// Asks `to` for `path` once, on a connection of its own, to learn the size of the reply.
+// Asks `to` for `path` once, on a connection of its own, which it resets, to learn the size of the
+// reply.
 // `close`: with `Connection: close`. Throws std::runtime_error, which says what came instead of
 // a 200 with Content-Length.
 http_get learn_http_get(const target& to, const std::string& path, bool close);
