@@ -61,7 +61,10 @@ void connection::shutdown_send() noexcept { host(*this).half_close(as_slot(*this
 void connection::pause() noexcept { as_slot(*this).paused = true; }
 void connection::resume() noexcept { host(*this).resume(as_slot(*this)); }
 
-void connection::yield() noexcept { host(*this).mark(as_slot(*this), pending_work::redeliver); }
+void connection::yield() noexcept {
+  as_slot(*this).yielded = true;
+  host(*this).mark(as_slot(*this), pending_work::redeliver);
+}
 
 owed connection::owe() noexcept {
   slot& c = as_slot(*this);

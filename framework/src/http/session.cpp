@@ -136,7 +136,6 @@ void responder::await_body(connection& peer, session& self, const head& read,
     if (auto no = answer_without_handler(asked, match)) {
       head last = read;
       last.keep_alive = false;  // nobody knows whether the body still comes
-      peer.message_received();
       return respond(peer, self, asked, last, std::move(*no));
     }
     peer.send("HTTP/1.1 100 Continue\r\n\r\n");
