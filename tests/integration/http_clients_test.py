@@ -130,6 +130,19 @@ class Curl(ClientTest):
             self.assertRegex(log.read_text(), r'^\S+ peer=\S+ request="GET /hello/you HTTP/1.1" status=200 bytes=12 ms=\d+ ')
 
 
+    def test_admin(self):
+        with serve("--admin", "127.0.0.1:0") as server, server.connect() as peer:
+            admin = server.before[0].removeprefix("admin on ")
+            peer.sendall(request("/slow/20000"))
+            for _ in range(PATIENCE * 10):
+                listed = json.loads(self.curl(f"http://{admin}/connections?phase=handle"))["connections"]
+                if listed:
+                    break
+                time.sleep(0.1)
+            self.assertEqual(listed[0]["received_bytes"], len(request("/slow/20000")))
+            self.assertEqual(self.curl(f"http://{admin}/healthz", "-o", "/dev/null", "-w", "%{http_code}"), b"200")
+
+
 class Wget(ClientTest):
     tool = "wget"
 
