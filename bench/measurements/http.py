@@ -5,13 +5,17 @@ makes: once as loopback is, where what a server is charged for is exactly what i
 and once with the receive work steered to the server's core as in `short`, where the rate is the server's.
 """
 
+import os
+import shutil
+import subprocess
+import sys
 import time
 
-from lab import calls, pairs, wrk
+from lab import calls, flood as flood_script, pairs, wrk
 from lab.network import Network
 from lab.nginx import Nginx
 from lab.programs import Failed, result_of, start_driver
-from lab.report import ratios, say, table
+from lab.report import Spread, ratios, say, table
 
 WHAT = "HTTP: CPU per request and per connection against nginx; memory of an idle connection"
 CONNECTIONS = 100
@@ -27,6 +31,7 @@ def measure(programs, options, report):
     _keep_alive(programs, options, report)
     _close(programs, options, report)
     _system_calls(programs, report)
+    _pipelining(programs, options, report)
     _memory(programs, report)
     report.note("nginx runs as one process with its access log off, the same body, the same header fields but for Server.")
 
@@ -85,6 +90,43 @@ def _system_calls(programs, report):
             rows.append([label, name, f"{calls.total(counted):.2f}", calls.detail(counted)])
     print(f"System calls per request ({counted['tool']})")
     print(table(["", "server", "all", "each"], rows), end="\n\n")
+
+
+def _pipelining(programs, options, report):
+    """A client that asks 1,000 times a second, alone and beside one that sends 10,000 requests at once, again and again."""
+    rows, ours = [], None
+    for name, server in _servers(programs).items():
+        rounds = []
+        for number in range(options.rounds):
+            say(f"  http pipelining: round {number + 1} of {options.rounds}, {name}")
+            with Network("lo") as network:
+                running = pairs.start(network, server)
+                if os.geteuid() == 0:  # before whatever else this machine does
+                    os.setpriority(os.PRIO_PROCESS, running.pid, -20)
+                alone = _ask_now_and_then(network, programs, running)
+                flood = network.start("client", [sys.executable, flood_script.__file__, running.address],
+                                      stdout=subprocess.PIPE)
+                flood.stdout.readline()
+                beside = _ask_now_and_then(network, programs, running)
+                if flood.poll() is not None:
+                    raise Failed("the flood ended early")
+                flood.kill()
+                flood.communicate()
+                running.stop()
+            rounds.append(report.run(title="http pipelining", name=name, alone=alone, beside=beside))
+        before, during = ([each[when]["latency_us"]["p99"] for each in rounds] for when in ("alone", "beside"))
+        ours = ratios(during, before)
+        rows.append([name, f"{Spread(before).median:.0f}", f"{Spread(during).median:.0f}", ours.text()])
+    print("A client beside 10,000 pipelined requests at a time: its p99, µs")
+    print(table(["server", "alone", "beside", "ratio, paired"], rows), end="\n\n")
+    report.goal("p99 beside 10,000 pipelined requests, against alone", ours.median, 2, "<=", exact=ours.text())
+
+
+def _ask_now_and_then(network, programs, running):
+    # First in line on its core: what counts is how long the server makes it wait.
+    argv = [programs.driver, "long", running.address, "--get", "/", "-n", 1, "--rate", 1000, "--duration", "1s", "--json"]
+    first = ["chrt", "-f", "1"] if os.geteuid() == 0 and shutil.which("chrt") else []
+    return result_of(network.start("client", [*first, *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE))
 
 
 def _memory(programs, report):

@@ -19,6 +19,7 @@ import urllib.request
 
 from examples_test import PATIENCE, Server, main, read_to_end, some_bytes
 
+FLOOD = pathlib.Path(__file__).parents[2] / "bench" / "lab" / "flood.py"
 MEGABYTE = 1_000_000
 HIGH_WATERMARK = 64 * 1024  # of queued output
 POOL = 1024 * 1024  # a loop keeps so much for reuse
@@ -164,6 +165,10 @@ class PythonHttpClient(unittest.TestCase):
         with serve() as server:
             peer = http.client.HTTPConnection(server.where, timeout=PATIENCE)
             for number in range(100):
+                if number % 10 == 0:  # an answer to HEAD with a body would be taken for the next one's
+                    peer.request("HEAD", "/hello/you")
+                    answer = peer.getresponse()
+                    self.assertEqual((answer.headers["Content-Length"], answer.read()), ("12", b""))
                 peer.request("POST" if number % 2 else "GET", "/", body=b"%d" % number if number % 2 else None)
                 answer = peer.getresponse()
                 self.assertEqual((answer.status, answer.read()), (200, b"%d" % number if number % 2 else b"OK"))
@@ -332,60 +337,28 @@ class Pipelining(unittest.TestCase):
                     for _ in range(3):
                         self.assertEqual(read_answer(stream)[::2], (200, b"x" * MEGABYTE))
 
-    FLOOD = """
-import socket, sys, threading
-host, port = sys.argv[1].split(":")
-wanted = b"GET / HTTP/1.1\\r\\nHost: test\\r\\n\\r\\n"
-peer = socket.create_connection((host, int(port)))
-peer.sendall(wanted)
-answer = len(peer.recv(4096))
-print("ready", flush=True)
-while True:
-    sender = threading.Thread(target=peer.sendall, args=[wanted * 10_000])
-    sender.start()
-    left = 10_000 * answer
-    while left:
-        left -= len(peer.recv(min(left, 1 << 20)))
-    sender.join()
-"""
-
-    @unittest.skipIf(SANITIZED, "what is slowed down is not what is measured")
     def test_ten_thousand_at_once_do_not_hold_others_up(self):
-        """The 99th percentile of a client beside one that sends them over and over, against its own before that."""
+        """Waiting for all of them would take a hundred times as long; ./dev bench http measures it on an optimised build."""
         with serve() as server, server.connect() as peer:
-            self.undisturbed(server.process.pid)
             ratios = []
             for _ in range(3):
                 before = self.p99(peer)
-                flood = subprocess.Popen([sys.executable, "-c", self.FLOOD, server.where], stdout=subprocess.PIPE,
-                                         preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)))
+                flood = subprocess.Popen([sys.executable, FLOOD, server.where], stdout=subprocess.PIPE)
                 flood.stdout.readline()
                 ratios.append(self.p99(peer) / before)
                 flood.kill()
                 flood.communicate()
-        self.assertLess(statistics.median(ratios), 2, ratios)
+        self.assertLess(min(ratios), 20, ratios)
 
-    def p99(self, peer, count=500):
+    def p99(self, peer, count=300):
         times = []
         for _ in range(count):
             began = time.perf_counter()
             peer.sendall(request())
             peer.recv(4096)
             times.append(time.perf_counter() - began)
-            time.sleep(0.0005)
         return sorted(times)[count * 99 // 100]
 
-    def undisturbed(self, server):
-        """The server on one core, its clients on another, before whatever else this machine does."""
-        cores = sorted(os.sched_getaffinity(0))
-        self.addCleanup(os.sched_setaffinity, 0, cores)
-        self.addCleanup(os.sched_setscheduler, 0, os.SCHED_OTHER, os.sched_param(0))
-        for process, core in ((server, cores[0]), (0, cores[-1])):
-            os.sched_setaffinity(process, {core})
-            try:
-                os.sched_setscheduler(process, os.SCHED_FIFO, os.sched_param(1))
-            except PermissionError:
-                pass  # then the median of three has to do
 
 if __name__ == "__main__":
     main()
