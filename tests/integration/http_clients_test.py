@@ -165,10 +165,6 @@ class PythonHttpClient(unittest.TestCase):
         with serve() as server:
             peer = http.client.HTTPConnection(server.where, timeout=PATIENCE)
             for number in range(100):
-                if number % 10 == 0:  # an answer to HEAD with a body would be taken for the next one's
-                    peer.request("HEAD", "/hello/you")
-                    answer = peer.getresponse()
-                    self.assertEqual((answer.headers["Content-Length"], answer.read()), ("12", b""))
                 peer.request("POST" if number % 2 else "GET", "/", body=b"%d" % number if number % 2 else None)
                 answer = peer.getresponse()
                 self.assertEqual((answer.status, answer.read()), (200, b"%d" % number if number % 2 else b"OK"))
@@ -178,6 +174,10 @@ class PythonHttpClient(unittest.TestCase):
     def test_pipelined_answers_keep_their_order(self):
         sent, expected = bytearray(), []
         for number in range(500):
+            if number % 10 == 0:
+                sent += request("/bytes/7", "HEAD")
+                expected.append(None)
+                continue
             path, body = [(f"/hello/{number}", b"Hello, %d!\n" % number), (f"/bytes/{number * 10}", b"x" * number * 10),
                           ("/slow/1", b"after 1 ms\n"), ("/", b"body %d" % number)][number % 4]
             sent += request(path, "POST", f"Content-Length: {len(body)}\r\n", body) if path == "/" else request(path)
@@ -186,7 +186,9 @@ class PythonHttpClient(unittest.TestCase):
             peer.sendall(sent)
             with peer.makefile("rb") as stream:
                 for body in expected:
-                    self.assertEqual(read_answer(stream)[::2], (200, body))
+                    status, header, received = read_answer(stream, head_only=body is None)
+                    self.assertEqual((status, received, header["content-length"]),
+                                     (200, body or b"", str(len(body)) if body is not None else "7"))
 
     def test_one_megabyte_uploads(self):
         body = some_bytes(MEGABYTE)
