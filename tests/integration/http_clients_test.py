@@ -46,12 +46,13 @@ def request(path="/", method="GET", more="", body=b""):
 
 def read_answer(stream, head_only=False):
     """(status, header, body) of an answer with a length."""
-    status = int(stream.readline().split()[1])
+    version, status, _ = stream.readline().split(b" ", 2)
+    assert version == b"HTTP/1.1", version
     header = {}
     while line := stream.readline().strip():
         name, _, value = line.partition(b": ")
         header[name.decode().lower()] = value.decode()
-    return status, header, b"" if head_only else stream.read(int(header.get("content-length", 0)))
+    return int(status), header, b"" if head_only else stream.read(int(header.get("content-length", 0)))
 
 
 class ClientTest(unittest.TestCase):
