@@ -21,8 +21,6 @@ class sock_diag {
   struct closer {
     void operator()(mnl_socket* open) const noexcept;
   };
-  void dump(std::uint8_t family, const socket_query& which,
-            const std::function<void(const tcp_socket&)>& visit);
 
   std::unique_ptr<mnl_socket, closer> socket_;
   std::vector<char> buffer_;

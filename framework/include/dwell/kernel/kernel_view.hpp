@@ -116,7 +116,8 @@ enum class port_of : std::uint8_t { either_end, local_end, remote_end };
 struct socket_query {
   std::uint16_t port = 0;  ///< 0: any
   port_of end = port_of::either_end;
-  std::vector<tcp_state> states{};  ///< empty: all
+  /// Empty: all but CLOSED, which the kernel has to look for in a second table.
+  std::vector<tcp_state> states{};
 };
 
 /// What the kernel knows about TCP in one network namespace: that of the thread which made the
@@ -137,8 +138,8 @@ class kernel_view {
   network_counters counters();
   /// The kernel walks all sockets of its table for this.
   port_view port(std::uint16_t port);
-  /// Each socket that fits, in no order. The reference is valid until `visit` returns. IPv4 comes
-  /// before IPv6; a socket that moves meanwhile may be missed, or seen twice.
+  /// Each socket that fits, in no order. The reference is valid until `visit` returns. A
+  /// socket that moves meanwhile may be missed, or seen twice.
   void each(const socket_query& which, const std::function<void(const tcp_socket&)>& visit);
   std::vector<tcp_socket> sockets(const socket_query& which);
 
