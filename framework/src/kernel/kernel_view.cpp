@@ -142,8 +142,8 @@ network_counters kernel_view::counters() {
 port_view kernel_view::port(std::uint16_t port) {
   port_view view;
   each({.port = port}, [&](const tcp_socket& socket) {
-    if (socket.local.port == port) count_local(socket, view);
-    if (socket.remote.port == port) view.remote.add(socket.state);
+    if (port == 0 || socket.local.port == port) count_local(socket, view);
+    if (port != 0 && socket.remote.port == port) view.remote.add(socket.state);
     note_time_wait(socket, view);
   });
   return view;

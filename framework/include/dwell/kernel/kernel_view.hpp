@@ -136,7 +136,8 @@ class kernel_view {
   /// Cheap enough for every scrape: some 0.1 ms, whatever the number of sockets.
   socket_usage usage();
   network_counters counters();
-  /// The kernel walks all sockets of its table for this.
+  /// The kernel walks all sockets of its table for this. 0: all ports, each socket counted as
+  /// `local`.
   port_view port(std::uint16_t port);
   /// Each socket that fits, in no order. The reference is valid until `visit` returns. A
   /// socket that moves meanwhile may be missed, or seen twice.
