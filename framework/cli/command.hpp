@@ -14,6 +14,7 @@ enum exit_code : int { done = 0, failed = 1, wrong_usage = 2, negative = 3 };
 using action = std::function<int()>;
 
 void add_states(CLI::App& program, action& chosen);
+void add_doctor(CLI::App& program, action& chosen);
 
 /// ":8080" or "8080", 1 to 65,535. Throws CLI::ValidationError.
 std::uint16_t parse_port(const std::string& given);

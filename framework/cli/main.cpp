@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   program.failure_message(complaint);
   action chosen;
   add_states(program, chosen);
+  add_doctor(program, chosen);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
