@@ -76,7 +76,7 @@ class adviser {
     const bool binds = std::ranges::any_of(
         found_.limits, [](const limit& one) { return one.name == "RLIMIT_NOFILE" && one.binds; });
     if (!binds) return;
-    const double needed = connections_ + static_cast<double>(of.in_use);
+    const double needed = connections_ + static_cast<double>(of.in_use) + dwell_reserve;
     const std::uint64_t advised = with_headroom(needed);
     say("RLIMIT_NOFILE", std::to_string(advised),
         "LimitNOFILE= in the unit: one descriptor a connection");
@@ -99,12 +99,12 @@ class adviser {
   void time_wait_buckets() {
     const auto now = facts_.number("net.ipv4.tcp_max_tw_buckets");
     if (!now) return;
-    const auto table = facts_.number("net.ipv4.tcp_ehash_entries").value_or(0);
     const bool lowered = std::ranges::any_of(found_.folk, [](const folk_setting& one) {
       return one.name == "net.ipv4.tcp_max_tw_buckets";
     });
-    const double needed = std::max(rate_ * time_wait_seconds * headroom,
-                                   lowered ? static_cast<double>(table) / 2 : 0.0);
+    const double needed =
+        std::max(rate_ * time_wait_seconds * headroom,
+                 lowered ? static_cast<double>(default_time_wait_buckets(facts_)) : 0.0);
     if (static_cast<double>(*now) >= needed) return;
     const auto advised = static_cast<std::uint64_t>(std::ceil(needed));
     say("net.ipv4.tcp_max_tw_buckets", std::to_string(advised),

@@ -13,6 +13,10 @@ inline constexpr double time_wait_seconds = 60;
 /// the scheduler.
 inline constexpr double assumed_stall_seconds = 0.1;
 
+/// Descriptors that a Dwell server of one loop keeps back for the rest of the program, unless that
+/// would be more than half (server_options.connections).
+inline constexpr double dwell_reserve = 64 + 16;
+
 /// The port range that connect() takes its ports from.
 struct port_range {
   std::uint64_t low = 0;
@@ -22,6 +26,10 @@ struct port_range {
 };
 /// nullopt where it could not be read.
 std::optional<port_range> ports_of(const system_facts& facts);
+
+/// What the kernel sets net.ipv4.tcp_max_tw_buckets to when it boots: half of the places in its
+/// table of connections.
+std::uint64_t default_time_wait_buckets(const system_facts& facts);
 
 /// Whether a rule of this network makes conntrack look at connections; there is no way to ask but
 /// to see whether it has any.

@@ -17,11 +17,8 @@ struct folk_belief {
   const char* truth;
 };
 
-/// Half of the table of connections, at most 2^18, is the default of tcp_max_tw_buckets.
 bool is_lowered(std::uint64_t buckets, const system_facts& facts) {
-  constexpr std::uint64_t large_default = 262'144;
-  const auto table = facts.number("net.ipv4.tcp_ehash_entries");
-  return buckets < std::min(table.value_or(2 * 32'768) / 2, large_default) / 2;
+  return buckets < default_time_wait_buckets(facts) / 2;
 }
 
 bool exceeds_memory(std::uint64_t, const system_facts& facts) {

@@ -11,9 +11,6 @@ namespace {
 /// Measured: an established connection in the kernel, with its descriptor and place in an epoll
 /// set.
 constexpr double bytes_per_connection = 4'200;
-/// Epoll sets, timers, listener, log and the spare descriptor of a Dwell server of one loop that
-/// does not exist yet.
-constexpr double descriptors_of_a_server = 8;
 constexpr double assumed_round_trip_seconds = 0.1;
 constexpr double conntrack_time_wait_default = 120;
 
@@ -53,27 +50,37 @@ class limit_finder {
   }
 
   void descriptors() {
+    for (const network_side side : both_sides) add(descriptors_of(side));
+  }
+
+  limit descriptors_of(network_side side) const {
     const descriptor_facts& of = facts_.descriptors;
-    const bool running = !of.process.empty();
-    for (const network_side side : both_sides) {
-      const bool other = running && side == network_side::server;
-      const double own = as_double(of.in_use) +
-                         (side == network_side::server && !running ? descriptors_of_a_server : 0);
-      add({.side = side,
-           .unit = limit_unit::at_once,
-           .beyond = beyond_limit::fails,
-           .name = "RLIMIT_NOFILE",
-           .value = std::to_string(of.soft_limit) + (other ? " of " + of.process : ""),
-           .allows = left_of(of.soft_limit, own),
-           .because = "one descriptor a connection, " + readable(own) + " for other things",
-           .then = side == network_side::server
-                       ? "accept() fails with EMFILE; Dwell evicts the longest idle connection"
-                       : "socket() fails with EMFILE",
-           .fix = of.hard_limit > of.soft_limit
-                      ? "ulimit -n " + std::to_string(of.hard_limit) +
-                            " (the hard limit), or LimitNOFILE= in the systemd unit"
-                      : "LimitNOFILE= in the systemd unit, or /etc/security/limits.conf"});
-    }
+    const bool is_server = side == network_side::server;
+    const bool runs = is_server && !of.process.empty();
+    limit one{.side = side,
+              .unit = limit_unit::at_once,
+              .beyond = beyond_limit::fails,
+              .name = "RLIMIT_NOFILE",
+              .value = std::to_string(of.soft_limit) + (runs ? " of " + of.process : ""),
+              .allows = left_of(of.soft_limit, as_double(of.in_use)),
+              .because =
+                  "one descriptor a connection, " + std::to_string(of.in_use) + " for other things",
+              .then = is_server ? "accept() fails with EMFILE" : "socket() fails with EMFILE",
+              .fix = of.hard_limit > of.soft_limit
+                         ? "ulimit -n " + std::to_string(of.hard_limit) +
+                               " (the hard limit), or LimitNOFILE= in the systemd unit"
+                         : "LimitNOFILE= in the systemd unit, or /etc/security/limits.conf"};
+    if (is_server && !runs) to_be_served_by_dwell(one);
+    return one;
+  }
+
+  void to_be_served_by_dwell(limit& one) const {
+    const double soft = as_double(facts_.descriptors.soft_limit);
+    one.allows = std::floor(soft > 2 * dwell_reserve ? soft - dwell_reserve : soft / 2);
+    one.because =
+        "one descriptor a connection; a Dwell server keeps 80 for other things, and 16 more "
+        "for each loop after the first";
+    one.then = "Dwell evicts the longest idle connection; others fail in accept() with EMFILE";
   }
 
   void files_of_the_machine() {
@@ -316,6 +323,16 @@ std::optional<port_range> ports_of(const system_facts& facts) {
                     .reserved = reserved == facts.sysctls.end()
                                     ? 0
                                     : reserved_in(reserved->second, range[0], range[1])};
+}
+
+std::uint64_t default_time_wait_buckets(const system_facts& facts) {
+  constexpr std::uint64_t usual = 131'072;
+  const auto found = facts.sysctls.find("net.ipv4.tcp_ehash_entries");
+  if (found == facts.sysctls.end()) return usual;
+  // Negative in a namespace that shares the table of the first one.
+  const bool shared = found->second.starts_with('-');
+  const system_facts plain{.sysctls = {{"entries", found->second.substr(shared ? 1 : 0)}}};
+  return plain.number("entries").value_or(2 * usual) / 2;
 }
 
 bool conntrack_is_active(const system_facts& facts) {

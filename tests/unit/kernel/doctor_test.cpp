@@ -110,8 +110,13 @@ TEST(doctor, names_descriptors_less_those_in_use) {
   EXPECT_EQ(one.allows, 250);
   EXPECT_TRUE(one.binds);
   EXPECT_NE(one.fix.find("ulimit -n 4096"), std::string::npos) << one.fix;
-  EXPECT_EQ(advised(found, "RLIMIT_NOFILE"), "1258");
+  EXPECT_EQ(advised(found, "RLIMIT_NOFILE"), "1358");
 
+  EXPECT_EQ(first(found, server, at_once).allows, 256 - 80) << "a Dwell server to be";
+  facts.descriptors.soft_limit = 100;
+  EXPECT_EQ(first(diagnose(facts, {}), server, at_once).allows, 50);
+
+  facts.descriptors.soft_limit = 256;
   facts.descriptors.process = "nginx (pid 7)";  // what listens runs already
   const limit running = first(diagnose(facts, {.port = 80}), server, at_once);
   EXPECT_EQ(running.value, "256 of nginx (pid 7)");
@@ -119,7 +124,7 @@ TEST(doctor, names_descriptors_less_those_in_use) {
 }
 
 TEST(doctor, puts_first_what_covers_the_least_of_what_was_asked) {
-  // 19,988 of 20,000 descriptors are nearer to what was asked than 2,184 of 1,000 TIME_WAITs.
+  // 19,920 of 20,000 descriptors are nearer to what was asked than 2,184 of 1,000 TIME_WAITs.
   const diagnosis rate =
       diagnose(ordinary(), {.side = server, .rate = 50'000, .connections = 1'000});
   EXPECT_EQ(rate.limits.front().name, "net.ipv4.tcp_max_tw_buckets");
@@ -155,6 +160,14 @@ TEST(doctor, sees_that_few_buckets_free_ports) {
   EXPECT_NE(one.then.find("TCPTimeWaitOverflow"), std::string::npos);
   ASSERT_NE(folk(found, "net.ipv4.tcp_max_tw_buckets"), nullptr);
   EXPECT_EQ(advised(found, "net.ipv4.tcp_max_tw_buckets"), "131072");
+}
+
+TEST(doctor, knows_the_default_of_buckets_where_the_table_is_shared) {
+  system_facts facts = with("net.ipv4.tcp_ehash_entries", "-524288");
+  facts.sysctls["net.ipv4.tcp_max_tw_buckets"] = "131071";
+  const diagnosis found = diagnose(facts, {});
+  EXPECT_NE(folk(found, "net.ipv4.tcp_max_tw_buckets"), nullptr);
+  EXPECT_EQ(advised(found, "net.ipv4.tcp_max_tw_buckets"), "262144");
 }
 
 TEST(doctor, names_a_short_accept_queue) {
