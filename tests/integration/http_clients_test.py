@@ -76,11 +76,11 @@ class Curl(ClientTest):
 
     def test_versions(self):
         with serve() as server:
-            for flag, version in (("--http1.0", "1"), ("--http1.1", "1.1")):
-                said = self.curl(flag, "-w", "%{http_version} %{http_code} %{size_download}", url(server))
-                self.assertRegex(said.decode(), rf"^OK1(\.1)? 200 2$", version)
-            streamed = self.curl("--http1.0", url(server, "/stream/1000"))
-            self.assertEqual(streamed, b"".join(b"line %d\n" % n for n in range(1, 1001)))
+            for flag in ("--http1.0", "--http1.1"):
+                self.assertEqual(self.curl(flag, "-w", "%{http_code}", url(server)), b"OK200")
+                streamed = self.curl(flag, "--raw", url(server, "/stream/2"))
+                chunks = b"7\r\nline 1\n\r\n7\r\nline 2\n\r\n0\r\n\r\n"
+                self.assertEqual(streamed, b"line 1\nline 2\n" if flag == "--http1.0" else chunks)
 
     def test_head(self):
         with serve() as server:
