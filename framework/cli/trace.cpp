@@ -30,22 +30,70 @@ bool may_wait(const transition& one) {
          (one.from == dwell::tcp_state::fin_wait_2 || one.from == dwell::tcp_state::closing);
 }
 
-/// Asks once for all transitions of a batch. Those of other networks stay as they are.
-void complete(std::vector<transition>& batch, std::uint16_t port, dwell::kernel_view& kernel) {
-  if (std::ranges::none_of(batch, may_wait)) return;
-  const auto waiting = kernel.sockets(
-      {.port = port, .states = {dwell::tcp_state::time_wait, dwell::tcp_state::fin_wait_2}});
-  for (transition& one : batch) {
-    if (!may_wait(one)) continue;
-    const auto found = std::ranges::find_if(waiting, [&](const dwell::tcp_socket& socket) {
+/// What the kernel still keeps of closed connections, in this network.
+class remains {
+ public:
+  explicit remains(std::uint16_t port) : port_{port} {}
+
+  /// Says of CLOSED what it really is; asks once for all.
+  void complete(std::vector<transition>& batch) {
+    if (std::ranges::none_of(batch, may_wait)) return;
+    look();
+    for (transition& one : batch) {
+      if (!may_wait(one)) continue;
+      const dwell::tcp_socket* const kept = find(one);
+      if (kept == nullptr) continue;
+      one.to = kept->state;
+      one.remaining = kept->remaining;
+      if (one.to == dwell::tcp_state::fin_wait_2) orphans_.push_back(one);
+    }
+  }
+
+  /// Whether there are orphans in FIN_WAIT_2, which become TIME_WAIT without an event.
+  bool has_orphans() const { return !orphans_.empty(); }
+
+  /// Those that have become it, or have gone. `now` is the trace's clock.
+  std::vector<transition> no_orphans_any_more(double now) {
+    constexpr std::chrono::seconds whole{60};
+    std::vector<transition> moved;
+    look();
+    std::erase_if(orphans_, [&](transition& one) {
+      const dwell::tcp_socket* const kept = find(one);
+      if (kept != nullptr && kept->state == dwell::tcp_state::fin_wait_2) return false;
+      if (kept != nullptr) {
+        const std::chrono::duration<double> since = whole - kept->remaining;
+        one.time = std::max(one.time, now - since.count());
+        one.remaining = kept->remaining;
+      } else {
+        one.time = now;
+        one.remaining.reset();
+      }
+      one.from = dwell::tcp_state::fin_wait_2;
+      one.to = kept != nullptr ? kept->state : dwell::tcp_state::closed;
+      moved.push_back(one);
+      return true;
+    });
+    return moved;
+  }
+
+ private:
+  void look() {
+    kept_ = kernel_.sockets(
+        {.port = port_, .states = {dwell::tcp_state::time_wait, dwell::tcp_state::fin_wait_2}});
+  }
+  const dwell::tcp_socket* find(const transition& one) const {
+    const auto found = std::ranges::find_if(kept_, [&](const dwell::tcp_socket& socket) {
       return socket.inode == 0 && socket.local.to_endpoint() == one.local &&
              socket.remote.to_endpoint() == one.remote;
     });
-    if (found == waiting.end()) continue;
-    one.to = found->state;
-    one.remaining = found->remaining;
+    return found == kept_.end() ? nullptr : &*found;
   }
-}
+
+  std::uint16_t port_;
+  dwell::kernel_view kernel_;
+  std::vector<dwell::tcp_socket> kept_;
+  std::vector<transition> orphans_;
+};
 
 class printer {
  public:
@@ -66,7 +114,8 @@ class printer {
          << to_string(one.local) + (one.remote.port == 0 ? "" : " <-> " + to_string(one.remote))
          << "  " << std::setw(12) << to_string(one.from) << " -> " << to_string(one.to);
     if (one.remaining) {
-      text << (one.to == one.from ? " (orphan, " : " (") << as_seconds(*one.remaining) << " left)";
+      text << (one.to == dwell::tcp_state::fin_wait_2 ? " (orphan, " : " (")
+           << as_seconds(*one.remaining) << " left)";
     }
     return text.str();
   }
@@ -86,22 +135,49 @@ class printer {
   std::optional<double> begin_;
 };
 
+double seconds(std::chrono::duration<double> time) { return time.count(); }
+
+/// What the lines of the trace say.
+struct reading {
+  std::vector<transition> transitions;
+  std::optional<double> mark;
+};
+
+reading read(const std::vector<std::string>& lines) {
+  reading found;
+  for (const std::string& line : lines) {
+    if (const auto one = parse_transition(line)) {
+      found.transitions.push_back(*one);
+    } else if (const auto mark = parse_mark(line)) {
+      found.mark = mark;
+    } else if (line.find("LOST") != std::string::npos) {
+      std::cerr << "dwell: " << line << ": more happened than was read\n";
+    }
+  }
+  return found;
+}
+
 int run(const trace_options& options) {
-  dwell::kernel_view kernel;
+  constexpr std::chrono::milliseconds between_looks{200};
+  remains kept{options.port};
   trace_instance trace{options.port};
   printer out{options};
   std::cerr << "tracing port " << options.port << "; Ctrl-C ends\n";
-  while (const auto lines = trace.wait()) {
-    std::vector<transition> batch;
-    for (const std::string& line : *lines) {
-      if (const auto one = parse_transition(line)) {
-        batch.push_back(*one);
-      } else if (line.find("LOST") != std::string::npos) {
-        std::cerr << "dwell: " << line << ": more happened than was read\n";
-      }
+  std::optional<std::chrono::milliseconds> how_long;
+  double looked = 0;
+  while (const auto lines = trace.wait(how_long)) {
+    reading now = read(*lines);
+    kept.complete(now.transitions);
+    for (const transition& one : now.transitions) out.print(one);
+    // Where little happens, a mark says what time it is; otherwise what happened last.
+    std::optional<double> time = now.mark;
+    if (!now.transitions.empty()) time = now.transitions.back().time;
+    if (time && kept.has_orphans() && *time >= looked + seconds(between_looks)) {
+      looked = *time;
+      for (const transition& one : kept.no_orphans_any_more(*time)) out.print(one);
     }
-    complete(batch, options.port, kernel);
-    for (const transition& one : batch) out.print(one);
+    if (lines->empty()) trace.mark();
+    how_long = kept.has_orphans() ? std::optional{between_looks} : std::nullopt;
     std::cout.flush();
     if (!std::cout) return failed;
   }

@@ -72,6 +72,14 @@ std::string tracefs() {
                                               "/sys/kernel/tracing"};
 }
 
+/// The word before the title of a line.
+double time_before(const std::string& line, std::size_t title) {
+  const std::size_t begin = line.rfind(' ', title) + 1;
+  double time = 0;
+  std::from_chars(line.data() + begin, line.data() + title, time);
+  return time;
+}
+
 std::string error_text() { return std::strerror(errno); }
 
 }  // namespace
@@ -83,10 +91,17 @@ std::optional<transition> parse_transition(const std::string& line) {
   const auto from = state_named(field(line, "oldstate"));
   const auto to = state_named(field(line, "newstate"));
   if (!from || !to) return std::nullopt;
-  const std::size_t begin = line.rfind(' ', at) + 1;
-  transition one{.local = end_of(line, 's'), .remote = end_of(line, 'd'), .from = *from, .to = *to};
-  std::from_chars(line.data() + begin, line.data() + at, one.time);
-  return one;
+  return transition{.time = time_before(line, at),
+                    .local = end_of(line, 's'),
+                    .remote = end_of(line, 'd'),
+                    .from = *from,
+                    .to = *to};
+}
+
+std::optional<double> parse_mark(const std::string& line) {
+  const std::size_t at = line.find(": tracing_mark_write: dwell");
+  if (at == std::string::npos) return std::nullopt;
+  return time_before(line, at);
 }
 
 trace_instance::trace_instance(std::uint16_t port)
@@ -131,7 +146,10 @@ void trace_instance::write(const std::string& file, const std::string& text) con
                            "; sock:inet_sock_set_state is in kernels from 4.16 on"};
 }
 
-std::optional<std::vector<std::string>> trace_instance::wait() {
+void trace_instance::mark() const { write("/trace_marker", "dwell\n"); }
+
+std::optional<std::vector<std::string>> trace_instance::wait(
+    std::optional<std::chrono::milliseconds> how_long) {
   std::array<pollfd, 2> watched{{{.fd = pipe_, .events = POLLIN, .revents = 0},
                                  {.fd = signals_, .events = POLLIN, .revents = 0}}};
   std::array<char, 16'384> buffer;
@@ -144,8 +162,10 @@ std::optional<std::vector<std::string>> trace_instance::wait() {
     if (count < 0 && errno != EAGAIN && errno != EINTR) {
       throw std::runtime_error{folder_ + "/trace_pipe: " + error_text()};
     }
-    ::poll(watched.data(), watched.size(), -1);
+    const int ready =
+        ::poll(watched.data(), watched.size(), how_long ? static_cast<int>(how_long->count()) : -1);
     if (watched[1].revents != 0) return std::nullopt;
+    if (ready == 0) break;
   }
   std::vector<std::string> lines;
   for (std::size_t end = 0; (end = unfinished_.find('\n')) != std::string::npos;) {

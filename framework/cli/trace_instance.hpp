@@ -23,6 +23,9 @@ struct transition {
 /// Reads a line of trace_pipe. nullopt: it is something else.
 std::optional<transition> parse_transition(const std::string& line);
 
+/// The time of a line that trace_instance::mark() has made. nullopt: it is something else.
+std::optional<double> parse_mark(const std::string& line);
+
 /// The tracepoint sock:inet_sock_set_state for one port, in an instance of tracefs that nobody else
 /// has; gone with this object.
 class trace_instance {
@@ -33,8 +36,10 @@ class trace_instance {
   trace_instance& operator=(const trace_instance&) = delete;
   ~trace_instance();
 
-  /// Waits for lines. nullopt: SIGINT or SIGTERM.
-  std::optional<std::vector<std::string>> wait();
+  /// Waits for lines, or not longer than that: then there are none. nullopt: SIGINT or SIGTERM.
+  std::optional<std::vector<std::string>> wait(std::optional<std::chrono::milliseconds> how_long);
+  /// Makes a line that says what the trace's clock is.
+  void mark() const;
 
  private:
   void write(const std::string& file, const std::string& text) const;
