@@ -328,6 +328,7 @@ std::vector<raw_case> make_cases() {
       {"version_without_dot", line("GET / HTTP/11"), no_version, refused},
       {"http_2_0", line("GET / HTTP/2.0"), no_such_version, refused},
       {"http_1_2", line("GET / HTTP/1.2"), no_such_version, refused},
+      {"head_in_http_1_2", line("HEAD / HTTP/1.2"), "505 close", refused},
       {"http_0_9_said", line("GET / HTTP/0.9"), no_such_version, refused},
       {"http_2_preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", no_such_version, refused},
       {"unknown_method", line("BREW / HTTP/1.1"), no_such_method, refused},

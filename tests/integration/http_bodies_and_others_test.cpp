@@ -24,14 +24,35 @@ TEST(http_body, that_a_deadline_cuts_does_not_look_finished) {
   routes.get("/",
              [](const dwell::http::request&) { return dwell::http::response{.stream = piece}; });
   dwell::testing::loopback net;
-  auto& server = net.serve({.deadlines = {.handle = 300ms}}, dwell::http::serve(std::move(routes)));
+  auto& server = net.serve({.deadlines = {.write = 300ms}}, dwell::http::serve(std::move(routes)));
   auto client = net.connect(server);
   client.send("GET / HTTP/1.0\r\n\r\n");
+  ASSERT_TRUE(net.run_until([&] { return !client.received().empty(); }, 20s));
+  client.stop_reading();
   ASSERT_TRUE(net.run_until([&] { return !client.is_open(); }, 20s));
+  client.start_reading();
   EXPECT_TRUE(net.run_until([&] { return client.got_reset(); }, 5s));
-  EXPECT_EQ(client.record().reason, dwell::close_reason::handle_timeout);
+  EXPECT_EQ(client.record().reason, dwell::close_reason::write_timeout);
   EXPECT_EQ(client.record().done, dwell::close_method::abort);
   EXPECT_TRUE(client.received().starts_with("HTTP/1.1 200 OK"));
+}
+
+/// To a client that always keeps up nothing is ever queued, so all of it is the handler's time.
+TEST(http_body, that_goes_on_is_not_cut_at_the_handle_deadline) {
+  constexpr int pieces = 40;
+  dwell::http::router routes;
+  routes.get("/", [](const dwell::http::request&) {
+    return dwell::http::response{
+        .stream = [left = pieces]() mutable { return left-- > 0 ? piece() : std::string{}; }};
+  });
+  dwell::testing::loopback net;
+  auto& server = net.serve({.deadlines = {.handle = 300ms}}, dwell::http::serve(std::move(routes)));
+  auto client = net.connect(server);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(net.run_until(
+      [&] { return !client.is_open() || client.received().ends_with("\r\n0\r\n\r\n"); }, 20s));
+  EXPECT_TRUE(client.is_open());
+  EXPECT_GT(client.received().size(), pieces * piece().size());
 }
 
 /// A body gives way after 256 KiB, and before another piece of it the others are served.

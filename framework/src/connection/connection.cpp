@@ -128,6 +128,10 @@ void connection::message_received() noexcept {
   c.answering = true;
 }
 
+void connection::answer_goes_on() noexcept {
+  as_slot(*this).clock.answer_goes_on(host(*this).io().now_tick());
+}
+
 bool connection::exchange_finished() noexcept {
   return host(*this).finish_exchange(as_slot(*this));
 }

@@ -50,6 +50,13 @@ class phase_clock {
     if (current_ == phase::write && left_ == phase::read) saved_ = now.value();
   }
 
+  /// Part of an answer is out, and more follows: `handle` starts anew, also one that `write` has
+  /// interrupted. No-op in all others.
+  void answer_goes_on(tick now) noexcept {
+    if (current_ == phase::handle) since_ = now;
+    if (current_ == phase::write && left_ == phase::handle) saved_ = 0;
+  }
+
   /// The loop did not run for `gap`, all of it after the current phase began: `handle` grows by as
   /// much, since the handler could not run either. No-op in all others; the peer could send.
   void stretch(duration gap) noexcept {

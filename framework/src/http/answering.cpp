@@ -121,6 +121,7 @@ void responder::send_body(connection& peer, session& self) const {
       return finish(peer, self, current.request, current.writer->progress());
     case body_writer::outcome::full: return;
     case body_writer::outcome::more:
+      peer.answer_goes_on();
       peer.after(duration{0}, [this, &self](connection& same) { on_writable(same, self); });
   }
 }

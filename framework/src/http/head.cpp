@@ -87,6 +87,7 @@ std::optional<refusal> read_request_line(std::string_view line, const head_limit
   into.target = line.substr(first + 1, second - first - 1);
 
   if (!is_token(name)) return bad("the method is not a token");
+  const bool known = read_method(name, into.method);  // also for the answer to a refusal
   if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) ||
       version[6] != '.' || !is_digit(version[7])) {
     return bad("the request line does not end with a version");
@@ -95,7 +96,7 @@ std::optional<refusal> read_request_line(std::string_view line, const head_limit
     return refusal{status::version_not_supported, "use HTTP/1.1 or HTTP/1.0"};
   }
   into.http_1_1 = version[7] == '1';
-  if (!read_method(name, into.method)) {
+  if (!known) {
     return refusal{status::not_implemented, "this method is not known here"};
   }
   if (into.method == method::connect) {

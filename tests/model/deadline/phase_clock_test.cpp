@@ -43,6 +43,10 @@ class counted {
     if (current_ == phase::read) elapsed_ = 0;
     if (current_ == phase::write && before_write_ == phase::read) suspended_ = 0;
   }
+  void answer_goes_on() {
+    if (current_ == phase::handle) elapsed_ = 0;
+    if (current_ == phase::write && before_write_ == phase::handle) suspended_ = 0;
+  }
   void stretch(std::int64_t gap) {
     if (current_ == phase::handle) elapsed_ -= gap;
   }
@@ -73,7 +77,7 @@ TEST(phase_clock_model, counts_what_the_phases_promise) {
       const auto length = static_cast<std::int64_t>(random() % 3'000);
       now = now + duration{length};
       model.pass(length);
-      switch (random() % 9) {
+      switch (random() % 10) {
         case 0:
           clock.progress(now);
           model.progress();
@@ -87,6 +91,10 @@ TEST(phase_clock_model, counts_what_the_phases_promise) {
         case 2:
           clock.next_message(now);
           model.next_message();
+          break;
+        case 9:
+          clock.answer_goes_on(now);
+          model.answer_goes_on();
           break;
         case 3:
         case 4:  // often to write and back

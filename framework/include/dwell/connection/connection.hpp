@@ -194,6 +194,9 @@ class connection {
   /// The message is whole: the handle phase until exchange_finished(), write() or owed say
   /// otherwise.
   void message_received() noexcept;
+  /// Part of the answer is sent, and more follows: the handle phase starts anew, so that a long
+  /// answer to a peer that takes it fast is not cut.
+  void answer_goes_on() noexcept;
   /// The answer is sent as far as the handler is concerned. Counts one exchange; lifetime,
   /// limits.exchanges and drain take effect here. False when the connection ends with this
   /// exchange.
