@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -278,6 +279,26 @@ TEST(each, of_a_server_that_never_ran_is_done_when_it_goes) {
     EXPECT_EQ(done, 0);
   }
   EXPECT_EQ(done, 1);
+}
+
+TEST(each, shows_at_most_1000_connections_a_turn) {
+  running_server server{{}, callbacks<>{}};
+  std::vector<raw_client> clients;
+  for (int i = 0; i < 2'500; ++i) clients.push_back(server.connect());
+  ASSERT_TRUE(server.wait_for_live(2'500));
+  std::map<std::uint64_t, int> shown_in_turn;
+  std::atomic<int> done = 0;
+  for (int i = 0; i < 2; ++i) {  // and together no more
+    server->each(
+        [&](connection& peer) {
+          const auto turns = peer.server().counts().turns;
+          ++shown_in_turn[std::accumulate(turns.begin(), turns.end(), std::uint64_t{0})];
+        },
+        [&] { ++done; });
+  }
+  ASSERT_TRUE(eventually([&] { return done == 2; }));
+  ASSERT_EQ(shown_in_turn.size(), 6U);
+  for (const auto& [turn, shown] : shown_in_turn) EXPECT_LE(shown, 1'000);
 }
 
 TEST(each, may_send_and_close) {

@@ -204,6 +204,12 @@ void loop::on_turn_begin() {
 void loop::on_wake() {
   if (more_to_reap_) collect();
   if (sweeping_) sweep();
+  if (!slices_.empty()) {
+    unique_function<void(loop&)> run = std::move(slices_.front());
+    slices_.pop_front();
+    run(*this);
+    if (!slices_.empty()) io_->wake();
+  }
   // To the end of the mailbox, not of what was taken first: only what is put into an empty one
   // wakes.
   for (std::size_t done = 0; done < posts_per_turn; ++done) {
@@ -216,6 +222,18 @@ void loop::on_wake() {
     run(*this);
   }
   io_->wake();
+}
+
+void loop::run_slice(unique_function<void(loop&)> slice) {
+  if (mail_ended_) return;
+  slices_.push_back(std::move(slice));
+  io_->wake();
+}
+
+void loop::end_mail() noexcept {
+  mail_ended_ = true;
+  mail_->close();
+  const auto unrun = std::exchange(slices_, {});
 }
 
 void loop::on_time() {
@@ -311,7 +329,7 @@ void loop::run_timers() {
 }
 
 void loop::destroy_all() noexcept {
-  mail_->close();
+  end_mail();
   posted_.clear();
   slots_.visit(0, slab<slot>::end, [this](std::uint32_t index, slot& c) {
     while (c.attachments != nullptr) delete c.attachments;

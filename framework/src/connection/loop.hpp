@@ -12,6 +12,7 @@
 #include "engine/engine.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -116,6 +117,11 @@ class loop final : public engine_events {
   void call_after(duration delay, std::function<void()> call);
 
   // ── the server's orders ──
+  /// Runs `slice` in a turn in which no other slice runs: work that is too much for one turn asks
+  /// again from there. Destroyed unrun when the loop ends first.
+  void run_slice(unique_function<void(loop&)> slice);
+  /// Nothing is run any more; whoever waits for it learns that by its destruction.
+  void end_mail() noexcept;
   /// Takes over a connection that another loop accepted and reserved for.
   void adopt(const accepted& fresh);
   void accept(bool on) { io_->set_accepting(on); }
@@ -267,6 +273,8 @@ class loop final : public engine_events {
   std::uint32_t freed_head_;  // done with in this turn: their slots are free after it
   std::vector<unique_function<void(loop&)>> posted_;
   std::size_t posted_done_ = 0;
+  std::deque<unique_function<void(loop&)>> slices_;
+  bool mail_ended_ = false;
   std::uint64_t last_generation_ = 0;
   std::uint32_t stalled_total_ = 0;  // milliseconds
   std::uint32_t dirty_head_;

@@ -60,7 +60,7 @@ class walk {
   void operator()(loop& on) {
     constexpr std::uint32_t slots_per_turn = 1'000;
     from_ = on.visit(from_, slots_per_turn, calls_->visit);
-    if (from_ != slab<slot>::end) on.mail()->order(std::move(*this));
+    if (from_ != slab<slot>::end) on.run_slice(std::move(*this));
   }
 
  private:
@@ -311,7 +311,8 @@ void server_core::each(std::function<void(connection&)> visit,
       walk::calls{.visit = std::move(visit), .loop_done = std::move(loop_done)});
   for (const auto& host : hosts_) {
     loop& on = *host->connections;
-    on.mail()->order(walk{on.index(), calls});
+    on.mail()->order(
+        [all = walk{on.index(), calls}](loop& there) mutable { there.run_slice(std::move(all)); });
   }
 }
 

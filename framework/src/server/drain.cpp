@@ -71,7 +71,7 @@ void server_core::loop_ended(loop& which) {
 
 /// What is still in its mailbox, or comes later, is not for anybody any more.
 void server_core::stop_turning(loop_host& host) {
-  host.connections->mail()->close();
+  host.connections->end_mail();
   if (host.epoll != nullptr) host.epoll->stop();
   if (host.context != nullptr) host.context->stop();
 }

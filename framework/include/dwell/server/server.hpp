@@ -103,10 +103,11 @@ class server {
   /// Runs `fn` on the connection's loop, soon; `fn` is destroyed there unrun when the connection
   /// has gone. False, and nothing happens, when that loop's mailbox is full.
   bool post(connection_id id, unique_function<void(connection&)> fn);
-  /// Shows every open connection to `visit`, on its own loop, at most 1,000 slots a turn; several
-  /// loops call it at the same time. Connections that come or go meanwhile may be missed. `done`
-  /// runs once, on the last loop to finish. A loop that has ended has nothing to show: then `done`
-  /// runs where that is noticed, in this call, or at the latest while the server is destroyed.
+  /// Shows every open connection to `visit`, on its own loop, at most 1,000 slots a turn for all
+  /// calls together; several loops call it at the same time. Connections that come or go meanwhile
+  /// may be missed. `done` runs once, on the last loop to finish. A loop that has ended has nothing
+  /// to show: then `done` runs where that is noticed, in this call, or at the latest while the
+  /// server is destroyed.
   void each(std::function<void(connection&)> visit, std::function<void()> done = {});
   /// The same, telling of each loop apart, so that nobody has to wait for one that is blocked:
   /// `loop_done` runs once for each number below loops().
