@@ -15,6 +15,7 @@ using action = std::function<int()>;
 
 void add_states(CLI::App& program, action& chosen);
 void add_doctor(CLI::App& program, action& chosen);
+void add_trace(CLI::App& program, action& chosen);
 
 /// ":8080" or "8080", 1 to 65,535. Throws CLI::ValidationError.
 std::uint16_t parse_port(const std::string& given);

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   action chosen;
   add_states(program, chosen);
   add_doctor(program, chosen);
+  add_trace(program, chosen);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

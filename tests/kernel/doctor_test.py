@@ -95,17 +95,16 @@ class Doctor(unittest.TestCase):
              "    while True: peers.append(server.accept())\n"
              "except OSError as error: print(error.errno, len(peers), flush=True)\n"
              "input()\n"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        with server:
-            server.stdout.readline()
-            early = [socket.create_connection(("127.0.0.1", 5000)) for _ in range(20)]
-            networks.eventually(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) > 20)
-            found = self.judge("--as", "server", "--connections", 1000, "--port", 5000, code=3)
-            limit = first(found, "server", "at once")
-            self.assertEqual((limit["name"], limit["binds"]), ("RLIMIT_NOFILE", True))
-            self.assertRegex(limit["value"], rf"256 of .* \(pid {server.pid}\)")
-            late = [socket.create_connection(("127.0.0.1", 5000)) for _ in range(280)]
-            number, count = map(int, server.stdout.readline().split())
-            server.communicate("\n")
+        self.addCleanup(lambda: (server.kill(), server.communicate()))
+        server.stdout.readline()
+        early = [socket.create_connection(("127.0.0.1", 5000)) for _ in range(20)]
+        networks.eventually(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) > 20)
+        found = self.judge("--as", "server", "--connections", 1000, "--port", 5000, code=3)
+        limit = first(found, "server", "at once")
+        self.assertEqual((limit["name"], limit["binds"]), ("RLIMIT_NOFILE", True))
+        self.assertRegex(limit["value"], rf"256 of .* \(pid {server.pid}\)")
+        late = [socket.create_connection(("127.0.0.1", 5000)) for _ in range(280)]
+        number, count = map(int, server.stdout.readline().split())
         self.assertEqual(number, errno.EMFILE)
         self.within(limit["allows"], count)
         for client in early + late:

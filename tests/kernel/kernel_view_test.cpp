@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <array>
 #include <cerrno>
 #include <sys/socket.h>
 #include <system_error>
@@ -129,6 +130,53 @@ TEST(kernel_view, says_how_long_a_time_wait_still_lasts) {
     EXPECT_FALSE(waiting.is_orphan());
     EXPECT_TRUE(eventually(
         [&] { return view.port(server.port()).oldest_time_wait->remaining < waiting.remaining; }));
+  });
+}
+
+TEST(kernel_view, tells_the_oldest_time_wait_from_the_newest) {
+  in_two_networks([](two_networks& networks) {
+    const listener server{64};
+    kernel_view view;
+    const auto close_one = [&] {
+      auto clients = connect(networks, server.port(), 1);
+      const std::uint16_t port = clients[0].local_port();
+      ::close(server.accept());
+      static_cast<void>(clients[0].receive_to_end());
+      clients[0].close();
+      return port;
+    };
+    const std::uint16_t older = close_one();
+    const auto left = [&] { return view.port(server.port()).oldest_time_wait->remaining; };
+    ASSERT_TRUE(eventually([&] { return view.port(server.port()).oldest_time_wait.has_value(); }));
+    const auto at_first = left();
+    ASSERT_TRUE(eventually([&] { return left() < at_first - 100ms; }));
+    const std::uint16_t newer = close_one();
+    ASSERT_TRUE(
+        eventually([&] { return view.port(server.port()).local[tcp_state::time_wait] == 2; }));
+    const port_view both = view.port(server.port());
+    EXPECT_EQ(both.oldest_time_wait->remote.port, older);
+    EXPECT_EQ(both.newest_time_wait->remote.port, newer);
+    EXPECT_LT(both.oldest_time_wait->remaining, both.newest_time_wait->remaining);
+  });
+}
+
+TEST(kernel_view, does_not_count_a_fin_as_a_byte) {
+  in_two_networks([](two_networks& networks) {
+    const listener server{64};
+    auto clients = connect(networks, server.port(), 1);
+    const int accepted = server.accept();
+    clients[0].send("abc");
+    clients[0].shutdown_send();
+    kernel_view view;
+    ASSERT_TRUE(
+        eventually([&] { return view.port(server.port()).local[tcp_state::close_wait] == 1; }));
+    EXPECT_EQ(view.port(server.port()).unread, 3U);
+    std::array<char, 8> buffer{};
+    EXPECT_EQ(::read(accepted, buffer.data(), buffer.size()), 3);
+    EXPECT_EQ(view.port(server.port()).unread, 0U);
+    EXPECT_EQ(::read(accepted, buffer.data(), buffer.size()), 0);
+    EXPECT_EQ(view.port(server.port()).unread, 0U);
+    ::close(accepted);
   });
 }
 

@@ -29,6 +29,11 @@ class States(unittest.TestCase):
         self.addCleanup(accepted.close)
         return client, accepted
 
+    def start(self, *arguments, **options):
+        started = program.start(*arguments, **options)
+        self.addCleanup(lambda: (started.kill(), started.communicate()))
+        return started
+
     def look(self, *arguments):
         return json.loads(run("states", f":{self.port}", "--json", *arguments).stdout)
 
@@ -89,21 +94,31 @@ class States(unittest.TestCase):
         self.assertEqual(run("states", "--help").returncode, 0)
 
     def test_watch_ends_at_an_interrupt_with_whole_lines(self):
-        with program.start("states", f":{self.port}", "--watch", "--interval", "0.1", "--json") as watching:
-            lines = [watching.stdout.readline() for _ in range(3)]
-            watching.send_signal(signal.SIGINT)
-            rest, _ = watching.communicate(timeout=networks.PATIENCE)
+        watching = self.start("states", f":{self.port}", "--watch", "--interval", "0.1", "--json")
+        lines = [watching.stdout.readline() for _ in range(3)]
+        watching.send_signal(signal.SIGINT)
+        rest, _ = watching.communicate(timeout=networks.PATIENCE)
         self.assertEqual(watching.returncode, 0)
         for line in [*lines, *rest.splitlines()]:
             self.assertEqual(json.loads(line)["local"]["LISTEN"], 1)
 
+    def test_watch_is_plain_where_there_is_no_terminal(self):
+        watching = self.start("states", f":{self.port}", "--watch", "--interval", "0.1")
+        seen = "".join(watching.stdout.readline() for _ in range(12))
+        self.assertGreaterEqual(seen.count("LISTEN"), 2)
+        self.assertNotIn("\033", seen)
+
     def test_watch_redraws_on_a_terminal(self):
         master, terminal = pty.openpty()
-        with program.start("states", f":{self.port}", "--watch", "--interval", "0.1", stdout=terminal) as watching:
-            seen = b""
-            while seen.count(b"\033[H") < 2:
-                seen += os.read(master, 4096)
-            watching.send_signal(signal.SIGINT)
+        watching = self.start("states", f":{self.port}", "--watch", "--interval", "0.1", stdout=terminal)
+        seen = b""
+        for _ in range(50):
+            seen += os.read(master, 4096)
+            if seen.count(b"\033[H") >= 2:
+                break
+        self.assertGreaterEqual(seen.count(b"\033[H"), 2, seen)
+        watching.send_signal(signal.SIGINT)
+        watching.wait(networks.PATIENCE)
         os.close(terminal)
         os.close(master)
         self.assertEqual(watching.returncode, 0)

@@ -170,7 +170,7 @@ def private_headers_stay_private(sources):
                if source.path.startswith("framework/src/")}
     for source in sources:
         if not source.is_cpp or source.path.startswith(
-                ("framework/", "tests/unit/", "tests/model/", "bench/micro/")):
+                ("framework/src/", "framework/include/", "tests/unit/", "tests/model/", "bench/micro/")):
             continue
         for number, _, include in source.includes:
             if include in private or "framework/src" in include:

@@ -33,6 +33,7 @@ PLANTED = {
     "private_headers_stay_private": [
         ("tests/simulation/a_test.cpp", '#include "base/log.hpp"\n'),
         ("examples/a.cpp", '#include "../framework/src/base/log.hpp"\n'),
+        ("framework/cli/a.cpp", '#include "base/log.hpp"\n'),
     ],
     "one_clock": [("framework/src/server/a.cpp", "auto now = std::chrono::steady_clock::now();\n")],
     "no_shared_connection": [("framework/src/server/a.cpp", "std::shared_ptr<dwell::connection> c;\n")],

@@ -79,6 +79,16 @@ socket_end end_from(std::uint8_t family, const std::uint32_t (&address)[4], std:
   return end;
 }
 
+/// TCP counts a FIN as a byte: the peer's until its end is read, ours until it is acknowledged.
+void take_fins_off(tcp_socket& socket) {
+  const tcp_state in = socket.state;
+  const bool both = in == tcp_state::closing || in == tcp_state::last_ack;
+  const bool theirs = both || in == tcp_state::close_wait;
+  const bool ours = both || in == tcp_state::fin_wait_1;
+  if (theirs && socket.receive_queue > 0) --socket.receive_queue;
+  if (ours && socket.send_queue > 0) --socket.send_queue;
+}
+
 tcp_socket socket_from(const inet_diag_msg& raw) {
   tcp_socket socket;
   socket.state = states_by_number[raw.idiag_state & 15U];
@@ -90,6 +100,7 @@ tcp_socket socket_from(const inet_diag_msg& raw) {
   socket.remaining = std::chrono::milliseconds{raw.idiag_expires};
   socket.user = raw.idiag_uid;
   socket.inode = raw.idiag_inode;
+  take_fins_off(socket);
   return socket;
 }
 

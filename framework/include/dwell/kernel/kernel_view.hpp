@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dwell::inline v0 {
@@ -37,9 +38,11 @@ struct tcp_socket {
   tcp_state state = tcp_state::closed;
   socket_end local;
   socket_end remote;
-  /// LISTEN: connections that wait for accept(). CLOSED, TIME_WAIT: 0. Else bytes not read.
+  /// LISTEN: connections that wait for accept(). CLOSED, TIME_WAIT: 0. Else bytes not read, a
+  /// FIN not counted.
   std::uint32_t receive_queue = 0;
-  /// LISTEN: how many may wait. CLOSED, TIME_WAIT: 0. Else bytes not acknowledged, or not sent.
+  /// LISTEN: how many may wait. CLOSED, TIME_WAIT: 0. Else bytes not
+  /// acknowledged, or not sent, a FIN not counted.
   std::uint32_t send_queue = 0;
   socket_timer timer = socket_timer::none;
   /// Until the timer expires. In TIME_WAIT: until the socket is gone, of 60 s.

@@ -1,4 +1,4 @@
-// Long bodies and others: only on real sockets does code take time.
+// One client that keeps a loop busy, and the others: only on real sockets does code take time.
 #include <dwell/http.hpp>
 #include <dwell/testing/loopback.hpp>
 
@@ -49,6 +49,28 @@ TEST(http_body, that_is_slow_to_make_does_not_keep_others_waiting) {
   other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(net.run_until([&] { return other.received().ends_with("OK"); }, 3s));
   slow.reset();
+}
+
+/// 300 KB at once: more than is received at a time, and than limits.message keeps.
+TEST(http_pipelining, ten_thousand_requests_are_answered) {
+  dwell::http::router routes;
+  routes.get("/", [](const dwell::http::request&) { return dwell::http::response{.body = "OK"}; });
+  routes.get("/later", [](const dwell::http::request&) -> dwell::task<dwell::http::response> {
+    co_await dwell::sleep_for(1ms);
+    co_return dwell::http::response{.body = "later"};
+  });
+  dwell::testing::loopback net;
+  auto& server = net.serve({}, dwell::http::serve(std::move(routes)));
+  const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) text += get;
+  auto many = net.connect(server), other = net.connect(server);
+  many.send(text + "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(net.run_until([&] { return !many.received().empty(); }, 20s));
+  other.send(get);
+  ASSERT_TRUE(net.run_until([&] { return other.received().ends_with("OK"); }, 20s));
+  ASSERT_TRUE(net.run_until([&] { return many.received().ends_with("later"); }, 20s));
+  EXPECT_TRUE(many.is_open());
 }
 
 }  // namespace
