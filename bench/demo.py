@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The same work over long and over short connections, and what becomes of them.
+"""The same HTTP requests over long and over short connections, and what becomes of them.
 
 A server and a client in two network namespaces of their own, joined by a cable. Each of four runs
 sends the same requests at the same rate. Long connections are left alone afterwards, with 500 more
@@ -10,6 +10,7 @@ end after one exchange. Every time the server closes first, by the method shown.
 import argparse
 import dataclasses
 import json
+import subprocess
 import sys
 import textwrap
 import time
@@ -21,10 +22,13 @@ from lab.report import bold, styled, table
 
 RATE = 3_000
 CONNECTIONS = 100
+ROWS_SHOWN = 3
+ADMIN = "admin on "
 IDLERS = 500
 IDLE_SECONDS = 5
 LOAD_SECONDS = 4
 WARMUP_SECONDS = 0.5
+LOOK_AFTER_SECONDS = 2.5  # into a long run: the load is on, and the silent ones wait
 
 
 @dataclasses.dataclass
@@ -96,34 +100,61 @@ def _sockets(net):
 
 
 def play(run, programs, kind, live):
-    """Returns the driver's results: {'load': …, 'idle': … or None, 'time_wait': (server, client)}."""
+    """Returns the driver's results: {'load': …, 'idle': … or None, 'time_wait': (server, client),
+    'connections': what the server's admin showed meanwhile, of a long run}."""
     with Network(kind) as net:
-        flags = {"close": run.method}
+        flags = {"mode": run.mode, "close": run.method, "admin": f"{net.address}:0"}
         if run.mode == "long":
             flags.update(close_idle=run.method, idle=f"{IDLE_SECONDS}s")
-        else:
-            flags.update(size=64)
-        server = Server(net, programs.dwell(run.mode, **flags))
-        load = [run.mode, server.address, "-n", CONNECTIONS, "--rate", RATE, "--size", 64,
+        server = Server(net, programs.http(**flags))
+        load = [run.mode, server.address, "-n", CONNECTIONS, "--rate", RATE, "--get", "/",
                 "--warmup", f"{WARMUP_SECONDS}s", "--duration", f"{LOAD_SECONDS}s"]
         clients = []
         if run.mode == "long":
             load += ["--who-closes", "server"]
             clients.append(start_driver(net, programs, [
-                "idle", server.address, "-n", IDLERS, "--spread", "300ms",
+                "idle", server.address, "--get", "/", "-n", IDLERS, "--spread", "300ms",
                 "--expect", f"{IDLE_SECONDS}s"], quiet=True))
         else:
             load += ["--who-closes", "client"]  # at its last byte: our FIN must come with that
         clients.append(start_driver(net, programs, load, server, quiet=True))
+        looked, look_at = None, time.monotonic() + LOOK_AFTER_SECONDS
         while any(client.poll() is None for client in clients):
             live.tick(net)
+            if run.mode == "long" and not looked and time.monotonic() > look_at:
+                looked = look(net, server)
             time.sleep(0.1)
         *idle, result = [result_of(client) for client in clients]
         counted = net.time_wait()
         server.stop()
     if result["interrupted"]:
         raise KeyboardInterrupt
-    return {"load": result, "idle": idle[0] if idle else None, "time_wait": counted}
+    return {"load": result, "idle": idle[0] if idle else None, "time_wait": counted,
+            "connections": looked}
+
+
+def look(net, server):
+    """What GET /connections of the server's admin says: the busiest, and who has been silent for longest."""
+    admin = next(line for line in server.lines if line.startswith(ADMIN)).removeprefix(ADMIN)
+
+    urls = [f"http://{admin}/connections?sort=-{order}&limit={ROWS_SHOWN}" for order in ("exchanges", "idle")]
+    said = subprocess.check_output(net.client.command(["curl", "-sS", "--max-time", "5", *urls]), text=True)
+    busiest, end = json.JSONDecoder().raw_decode(said)
+    return {"busiest": busiest, "quietest": json.loads(said[end:])}
+
+
+def show_connections(looked):
+    """The table that an operator would see."""
+    def row(each):
+        return [each["peer"], each["phase"], f"{each['age_ms'] / 1000:.2f}", f"{each['idle_ms'] / 1000:.2f}",
+                f"{each['deadline_ms'] / 1000:.2f}" if each["deadline_ms"] is not None else "–",
+                f"{each['exchanges']:,}", f"{each['received_bytes']:,}", f"{each['sent_bytes']:,}"]
+
+    matched = looked["busiest"]["matched"]
+    print(f"\n  {matched} connections were open {LOOK_AFTER_SECONDS:g} s into a long run. The busiest, and who had been "
+          f"silent for\n  longest, as `curl http://ADMIN/connections?sort=-exchanges` and `?sort=-idle` showed them:\n")
+    print(table(["peer", "phase", "age\ns", "idle\ns", "deadline\nin s", "exchanges", "B in", "B out"],
+                [row(each) for which in ("busiest", "quietest") for each in looked[which]["connections"]]))
 
 
 def sentence_for(run, played):
@@ -190,11 +221,11 @@ def main():
 
     placed = not options.loopback and network.become_able(allow_failure=True)
     programs = Programs(options.build)
-    programs.need("driver", "echo_server")
+    programs.need("driver", "http_server")
     print(bold("\nDwell: how long a connection stays, and how it leaves"))
     where = ("server and client each in a network namespace of its own, joined by veth" if placed
              else "server and client on the loopback of this machine")
-    print(f"{RATE:,} requests a second of 64 bytes; {where}.\n"
+    print(f"{RATE:,} times a second `GET /`, answered with OK; {where}.\n"
           f"About {sum(run.seconds for run in RUNS) + 5:.0f} seconds.\n")
     if network.disturbance():
         print(network.disturbance(), end="\n\n")
@@ -234,6 +265,11 @@ def show(results, placed):
         print("  Without network namespaces (root, or user namespaces) both ends share the host, where other\n"
               "  programs' TIME_WAITs are too: the TIME_WAIT columns would mean nothing and are left out.")
     print("  CPU µs: for one request, each end. The end that sends does the receive work of the other.")
+    if placed:
+        print("  Of a long run, the one TIME_WAIT on the client is curl's, which asked the admin meanwhile.")
+    looked = next((played["connections"] for played in results.values() if played["connections"]), None)
+    if looked:
+        show_connections(looked)
     if len(results) == len(RUNS):
         print()
         for line in conclusions(results, placed):

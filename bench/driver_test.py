@@ -1,9 +1,11 @@
 """The driver against the raw peer: `driver_test.py DRIVER RAW_EPOLL BARE_REAP`."""
 
+import http.server
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -129,6 +131,65 @@ class Closing(unittest.TestCase):
         self.assertEqual((result["whole"], result["resets"]), (10, 0))
 
 
+class Site(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    connections, requests = 0, []
+
+    def setup(self):
+        type(self).connections += 1
+        super().setup()
+
+    def do_GET(self):
+        type(self).requests.append((self.path, self.headers.get("Connection")))
+        body = b"hello" * (2 if self.path == "/changes" and len(self.requests) > 5 else 1)
+        self.send_response(404 if self.path == "/nowhere" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Http(unittest.TestCase):
+    def setUp(self):
+        Site.connections, Site.requests = 0, []
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
+        self.server.handle_error = lambda *_: None  # the driver resets the connection it asked first on
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+
+    def test_many_requests_over_each_connection(self):
+        result = drive("long", self.address, "-n", 5, "--get", "/here", "--count", 100)
+        self.assertEqual((result["exchanges"], result["failed"]), (100, 0))
+        self.assertEqual(Site.requests, [("/here", None)] * 101)  # the first to learn the size of the reply
+        self.assertEqual(Site.connections, 6)
+
+    def test_a_connection_for_each_request(self):
+        result = drive("short", self.address, "-n", 2, "--get", "/", "--count", 20)
+        self.assertEqual((result["exchanges"], result["failed"], result["ended_by"]["fin"]), (20, 0, 20))
+        self.assertEqual(Site.requests, [("/", "close")] * 21)
+
+    def test_idle_connections_have_had_one_reply(self):
+        result = drive("idle", self.address, "-n", 5, "--get", "/", "--spread", "10ms", "--hold", "10ms")
+        self.assertEqual((result["opened"], result["closed_by_server"]), (5, 0))
+        self.assertEqual(len(Site.requests), 6)
+
+    def test_a_reply_of_another_size_is_a_failure(self):
+        result = drive("long", self.address, "-n", 1, "--get", "/changes", "--count", 20)
+        self.assertEqual((result["exchanges"], result["failed"]), (4, result["errors"]["corrupt"]))
+        self.assertGreater(result["failed"], 0)
+
+    def test_what_is_not_200_is_named(self):
+        code, errors = fail("long", self.address, "--get", "/nowhere")
+        self.assertEqual(code, 1)
+        self.assertIn("404", errors)
+
+
 class Usage(unittest.TestCase):
     def test_nobody_listens(self):
         with Peer(RAW_EPOLL) as peer:
@@ -140,7 +201,8 @@ class Usage(unittest.TestCase):
     def test_wrong_usage_names_what_is_wrong(self):
         for argv, named in ((["long", "nowhere"], "nowhere"), (["long", "127.0.0.1:1", "--rate", "-1"], "rate"),
                             (["long", "127.0.0.1:1", "--duration", "3"], "duration"),
-                            (["long", "127.0.0.1:1", "--fast"], "--fast"), (["idle"], "target")):
+                            (["long", "127.0.0.1:1", "--fast"], "--fast"), (["idle"], "target"),
+                            (["long", "127.0.0.1:1", "--get", "here"], "begins with a /")):
             with self.subTest(argv):
                 code, errors = fail(*argv)
                 self.assertEqual(code, 2)

@@ -14,7 +14,7 @@ from lab.programs import ROOT, Failed, Programs
 from lab.report import Report, bold
 
 MEASUREMENTS = {  # in the order of `all`, with the minutes they take
-    "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 4.0, "placement": 1.0, "compile": 0.5, "micro": 1.0,
+    "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 4.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5, "compile": 0.5, "micro": 1.0,
 }
 EXAMPLES = """
 examples:

@@ -19,6 +19,8 @@ STRUCTURES = [
     ("limits", "connection/options.hpp", "limits"),
     ("socket_options", "net/socket_options.hpp", "socket"),
     ("keepalive_options", "net/socket_options.hpp", "socket.keepalive"),
+    ("options", "http/serve.hpp", "http::options"),
+    ("admin_options", "admin/admin.hpp", "admin_options"),
 ]
 ENUMERATIONS = [
     ("close_method", "closing/close_plan.hpp"),
@@ -40,6 +42,7 @@ FIELD = re.compile(r"(?P<type>.+?) (?P<name>\w+)(?: = (?P<value>[^;]+)|\{(?P<bra
 READABLE = [
     (r"std::chrono::seconds\{(\d+)\}", lambda number: f"{number} s"),
     (r"std::size_t\{(\d+)\} \* 1024", lambda kib: f"{int(kib) // 1024} MiB" if int(kib) % 1024 == 0 else f"{kib} KiB"),
+    (r'\.address = "([^"]+)", \.port = (\d+)', "`{}:{}`".format),
     (r"([\d']+)", lambda number: number.replace("'", ",")),
     (r"(true|false)", {"true": "on", "false": "off"}.get),
     (r'("\w+")', str),
@@ -116,7 +119,7 @@ def readable(value, kind):
         return f"{value} s" if value != "0" else "0"
     for pattern, say in READABLE:
         if match := re.fullmatch(pattern, value):
-            return say(match[1])
+            return say(*match.groups())
     raise Unreadable(f"no readable form of the default {value}")
 
 
@@ -127,6 +130,8 @@ def unit_of(kind, documentation):
     if kind == "bool":
         return "on, off"
     if re.fullmatch(r"int|std::size_t|std::u?int\d+_t", kind):
+        if re.search(r"\bbytes a second\b", documentation, re.IGNORECASE):
+            return "bytes/s"
         return "bytes" if re.search(r"\bbytes\b", documentation, re.IGNORECASE) else "number"
     section = {name: reached_by for name, _, reached_by in STRUCTURES} | {name: name for name, _ in ENUMERATIONS}
     if kind in section:
@@ -139,7 +144,8 @@ def page(root):
     parts = [INTRODUCTION]
     for name, path, reached_by in STRUCTURES:
         comment, lines = body_of((headers / path).read_text(), "struct", name)
-        parts.append(f"## {reached_by}\n\n`dwell::{name}`, `<dwell/{path}>`. {comment}\n")
+        namespace = "dwell::http" if path.startswith("http/") else "dwell"
+        parts.append(f"## {reached_by}\n\n`{namespace}::{name}`, `<dwell/{path}>`. {comment}\n")
         rows = []
         for kind, field, value, documentation in fields_of(lines):
             unit = unit_of(kind, documentation)

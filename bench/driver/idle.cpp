@@ -1,6 +1,7 @@
 #include "idle.hpp"
 
 #include "cpu.hpp"
+#include "http_get.hpp"
 #include "interrupt.hpp"
 #include "pinger.hpp"
 #include "progress.hpp"
@@ -28,6 +29,7 @@ struct idler {
   nanoseconds quiet_after = 0;  // we sent our last byte (silent: began to connect)
   nanoseconds quiet_by = 0;     // its echo was here (silent: connected)
   nanoseconds closed = 0;
+  std::size_t received = 0;
 };
 
 struct reap_window {
@@ -44,7 +46,9 @@ double milliseconds(nanoseconds duration) { return rounded(static_cast<double>(d
 class idle_run {
  public:
   explicit idle_run(const idle_options& options)
-      : options_(options), to_(parse_target(options.to)), idlers_(options.connections) {}
+      : options_(options), to_(parse_target(options.to)), idlers_(options.connections) {
+    if (!options_.get.empty()) exchange_ = learn_http_get(to_, options_.get, false);
+  }
 
   ~idle_run() {
     for (const idler& each : idlers_)
@@ -94,13 +98,15 @@ class idle_run {
     for (std::size_t i = 0; i < opened_ && !interrupted(); ++i) {
       wait_until(began + options_.spread * static_cast<nanoseconds>(i) / all);
       idlers_[i].quiet_after = now();
-      if (send(idlers_[i].fd, "i", 1, MSG_NOSIGNAL) == 1) ++echoes_due_;
+      const std::string& request = exchange_.request;
+      const ssize_t sent = send(idlers_[i].fd, request.data(), request.size(), MSG_NOSIGNAL);
+      if (sent == static_cast<ssize_t>(request.size())) ++replies_due_;
       if (i % 16 == 0) turn(now());
     }
     const nanoseconds patience = now() + 5 * second;
-    while (echoes_due_ > 0 && now() < patience && !interrupted()) turn(patience);
-    if (echoes_due_ > 0 && !interrupted())
-      throw std::runtime_error(std::to_string(echoes_due_) + " connections got no echo in 5 s");
+    while (replies_due_ > 0 && now() < patience && !interrupted()) turn(patience);
+    if (replies_due_ > 0 && !interrupted())
+      throw std::runtime_error(std::to_string(replies_due_) + " connections got no reply in 5 s");
   }
 
   void wait_for_closes() {
@@ -151,12 +157,13 @@ class idle_run {
   }
 
   void on_readable(idler& each, nanoseconds at) {
-    std::array<char, 64> buffer{};
+    std::array<char, 4096> buffer{};
     const ssize_t n = recv(each.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n > 0) {
       each.quiet_by = at;
-      --echoes_due_;
+      each.received += static_cast<std::size_t>(n);
+      if (each.received == exchange_.reply_size) --replies_due_;
       return;
     }
     if (n < 0) ++resets_;
@@ -234,10 +241,11 @@ class idle_run {
 
   idle_options options_;
   target to_;
+  http_get exchange_{.request = "i", .reply_size = 1};
   std::vector<idler> idlers_;
   int set_ = epoll_create1(EPOLL_CLOEXEC);
   std::size_t opened_ = 0;
-  std::size_t echoes_due_ = 0;
+  std::size_t replies_due_ = 0;
   std::size_t resets_ = 0;
   reap_window window_;
   std::unique_ptr<pinger> pinger_;

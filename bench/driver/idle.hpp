@@ -7,9 +7,11 @@
 #include <string>
 #include <sys/types.h>
 
-// Connections that exchange one byte and then keep silent until the server closes them.
+// Connections that exchange one byte, or a GET and its reply, and then keep silent until the server
+// closes them.
 struct idle_options {
   std::string to;
+  std::string get;  // HTTP: the path; empty: a byte that is echoed
   std::size_t connections = 15'000;
   nanoseconds spread = second / 2;  // the last bytes are sent evenly over this; 0: at once
   nanoseconds expect = 0;           // the server's idle deadline; 0: it has none

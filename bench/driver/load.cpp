@@ -1,6 +1,7 @@
 #include "load.hpp"
 
 #include "failures.hpp"
+#include "http_get.hpp"
 #include "interrupt.hpp"
 #include "progress.hpp"
 #include "tally.hpp"
@@ -38,11 +39,7 @@ class load {
  public:
   explicit load(const load_options& options) : options_(options), slots_(options.connections) {
     for (const std::string& text : options.targets) targets_.push_back(parse_target(text));
-    if (!options_.reply_size) options_.reply_size = options_.request_size;
-    compare_ = options_.reply_size == options_.request_size;
-    request_.resize(options_.request_size);
-    for (std::size_t i = 0; i < request_.size(); ++i)
-      request_[i] = static_cast<char>((i * 31 + i / 251) & 0xff);
+    options_.get.empty() ? prepare_echo() : prepare_get();
     prctl(PR_SET_TIMERSLACK, 1UL);
   }
 
@@ -68,6 +65,25 @@ class load {
   }
 
  private:
+  // ---- what is sent, and what has to come back ----
+
+  void prepare_echo() {
+    request_.resize(options_.request_size);
+    for (std::size_t i = 0; i < request_.size(); ++i)
+      request_[i] = static_cast<char>((i * 31 + i / 251) & 0xff);
+    if (!options_.reply_size) options_.reply_size = options_.request_size;
+    if (options_.reply_size == options_.request_size) known_ = request_;
+  }
+
+  void prepare_get() {
+    const auto [request, reply_size] =
+        learn_http_get(targets_.front(), options_.get, options_.one_exchange);
+    request_ = request;
+    known_ = http_get::reply_begins;
+    options_.request_size = request.size();
+    options_.reply_size = reply_size;
+  }
+
   // ---- the run ----
 
   void open_all() {
@@ -233,7 +249,9 @@ class load {
 
   bool matches(const slot& s, std::size_t size) const {
     if (s.received + size > options_.reply_size) return false;
-    return !compare_ || std::memcmp(buffer_.data(), request_.data() + s.received, size) == 0;
+    if (s.received >= known_.size()) return true;
+    const std::size_t length = std::min(size, known_.size() - s.received);
+    return std::memcmp(buffer_.data(), known_.data() + s.received, length) == 0;
   }
 
   void complete(slot& s) {
@@ -332,8 +350,8 @@ class load {
   load_options options_;
   std::vector<target> targets_;
   std::size_t next_target_ = 0;
-  std::vector<char> request_;
-  bool compare_ = true;
+  std::string request_;
+  std::string known_;  // what the reply begins with, as far as that is known
   std::array<char, 256 * 1024> buffer_{};
   int set_ = epoll_create1(EPOLL_CLOEXEC);
 

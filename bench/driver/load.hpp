@@ -8,12 +8,13 @@
 #include <sys/types.h>
 #include <vector>
 
-// Exchanges with an echo server: many over each connection (long), or one (short).
+// Exchanges with an echo or an HTTP server: many over each connection (long), or one (short).
 struct load_options {
   bool one_exchange = false;
   std::vector<std::string> targets;  // taken in turn by new connections
   std::size_t connections = 100;     // long: open; short: at most so many in flight
   double rate = 0;                   // exchanges per second, open loop; 0: closed loop
+  std::string get;  // HTTP: the path; short: with `Connection: close`. Empty: bytes to be echoed
   std::size_t request_size = 64;
   std::size_t reply_size = 0;  // 0: as the request, and its bytes are compared
   // short: at the last byte of the reply, else at EOF. long: at the end of the run, else the

@@ -1,4 +1,4 @@
-// driver: puts load on an echo server and says what came of it.
+// driver: puts load on an echo or HTTP server and says what came of it.
 
 #include "crossing.hpp"
 #include "idle.hpp"
@@ -26,6 +26,7 @@ Examples:
   driver long 127.0.0.1:7777 -n 100 --rate 20000 --json
   driver short 127.0.0.1:7777 -n 50 --size 100 --who-closes client
   driver short 127.0.0.1:7777 --size 10000 --count 300
+  driver long 127.0.0.1:8080 -n 100 --get /
   driver idle 127.0.0.1:7777 -n 15000 --spread 500ms --expect 10s --ping
   driver crossing 127.0.0.1:7777 --size 1000000 --extra 5
 
@@ -56,6 +57,16 @@ CLI::Option* add_size(CLI::App* app, const std::string& name, std::size_t& value
       ->capture_default_str();
 }
 
+CLI::Option* add_get(CLI::App* app, std::string& path) {
+  return app
+      ->add_option("--get", path,
+                   "HTTP: ask for this path; each reply has to be a 200 of the first one's size")
+      ->check([](const std::string& given) {
+        return std::string{given.starts_with('/') ? "" : "begins with a /"};
+      })
+      ->type_name("PATH");
+}
+
 void add_load(CLI::App* app, load_options& options) {
   app->add_option("target", options.targets, "ADDR:PORT or unix:PATH; several are taken in turn")
       ->required();
@@ -67,8 +78,12 @@ void add_load(CLI::App* app, load_options& options) {
                   "Exchanges a second, sent on schedule whatever the server does; latency counts "
                   "from the intended time. Without it each reply brings the next request")
       ->check(CLI::PositiveNumber);
-  add_size(app, "--size", options.request_size, "Bytes of a request")->check(CLI::PositiveNumber);
-  add_size(app, "--reply", options.reply_size, "Bytes of a reply, if not the echo of the request");
+  CLI::Option* const get = add_get(app, options.get);
+  add_size(app, "--size", options.request_size, "Bytes of a request")
+      ->check(CLI::PositiveNumber)
+      ->excludes(get);
+  add_size(app, "--reply", options.reply_size, "Bytes of a reply, if not the echo of the request")
+      ->excludes(get);
   app->add_option("--count", options.count, "End after so many exchanges instead of --duration");
   add_time(app, "--warmup", options.warmup, "Not measured (default 500ms)");
   add_time(app, "--duration", options.duration, "Measured (default 3s)");
@@ -96,7 +111,8 @@ void add_idle(CLI::App* app, idle_options& options) {
   app->add_flag("--at-once", options.at_once,
                 "Stop the server (SIGSTOP, by --server-pid) until all are due");
   app->add_flag("--silent", options.silent, "Send nothing: the deadline counts from the accept");
-  app->add_flag("--ping", options.ping, "One more connection measures the server's worst stall");
+  app->add_flag("--ping", options.ping, "One more connection measures the server's worst stall")
+      ->excludes(add_get(app, options.get));
 }
 
 void add_crossing(CLI::App* app, crossing_options& options) {
@@ -134,7 +150,7 @@ int run(const std::function<nlohmann::ordered_json()>& command, bool json) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Puts load on an echo server and says what came of it."};
+  CLI::App app{"Puts load on an echo or HTTP server and says what came of it."};
   app.footer(examples);
   app.require_subcommand(1);
   bool json = false;

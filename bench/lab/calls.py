@@ -71,6 +71,12 @@ def _parse_strace(text):
     return calls
 
 
+def detail(calls):
+    """The calls made, the most frequent first."""
+    return "  ".join(f"{name} {times:.2f}" for name, times in
+                     sorted(calls["each"].items(), key=lambda item: -item[1]) if times >= 0.005)
+
+
 def received(calls):
     return sum(calls["each"].get(name, 0) for name in ("recvfrom", "recvmsg", "read", "readv"))
 

@@ -94,6 +94,10 @@ class Namespace:
                         counts[state] = counts.get(state, 0) + 1
         return counts
 
+    def listens(self, port):
+        with open(f"/proc/{self.pid}/net/tcp") as lines:
+            return any(f":{port:04X} " in line and f" {LISTEN} " in line for line in lines)
+
     def close(self):
         self.holder.stdin.close()
         self.holder.wait()

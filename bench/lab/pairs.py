@@ -21,13 +21,17 @@ def interleave(report, title, servers, run, rounds):
     return results
 
 
-def load(make_network, programs, server_argv, driver_argv):
-    """One run of the driver against a fresh server."""
+def load(make_network, programs, what, client):
+    """One run against a fresh server. what: a command line, or a class like Server. client: the driver's
+    arguments but for the address, or a function of network and server that gives such results."""
     with make_network() as network:
-        server = Server(network, server_argv)
+        server = start(network, what)
         idle = _idle_seconds(network.server_core)
         began = time.monotonic()
-        result = drive(network, programs, [driver_argv[0], server.address, *driver_argv[1:]], server)
+        if callable(client):
+            result = client(network, server)
+        else:
+            result = drive(network, programs, [client[0], server.address, *client[1:]], server)
         wall = time.monotonic() - began
         # The core, not the process: receive work is charged to whoever happens to run there.
         result["server"]["core_busy"] = 1 - (_idle_seconds(network.server_core) - idle) / wall
@@ -36,8 +40,12 @@ def load(make_network, programs, server_argv, driver_argv):
         return result
 
 
-def count_calls(network, programs, server_argv, driver_argv):
-    server = Server(network, server_argv)
+def start(network, what):
+    return what(network) if callable(what) else Server(network, what)
+
+
+def count_calls(network, programs, what, driver_argv):
+    server = start(network, what)
     return calls.count(network, programs, server,
                        [driver_argv[0], server.address, *driver_argv[1:]])
 

@@ -28,6 +28,7 @@ class Programs:
         self.raw = build / "bench" / "raw_epoll"
         self.bare_reap = build / "bench" / "bare_reap"
         self.echo_server = build / "examples" / "echo_server"
+        self.http_server = build / "examples" / "http_server"
         self.micro = build / "bench" / "micro_bench"
         self.stand_in = stand_in
         self.subject = "raw again" if stand_in else "dwell"
@@ -46,6 +47,10 @@ class Programs:
                 flags["close"] = "client"
             return self.raw_peer(**{k: v for k, v in flags.items() if k in ("mode", "size", "close")})
         return [self.echo_server, *_flags({"threads": 1, "log-level": "error", **flags})]
+
+    def http(self, **flags):
+        """The command line of Dwell's HTTP server, one thread."""
+        return [self.http_server, *_flags({"threads": 1, "log-level": "error", **flags})]
 
     def raw_peer(self, **flags):
         return [self.raw, *_flags(flags)]

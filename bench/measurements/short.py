@@ -57,10 +57,7 @@ def _system_calls(programs, report):
                     network, programs, argv,
                     ["short", "-n", 100, "--who-closes", case, "--ack-with-data", "--count", 30_000])
             report.run(case=case, server=name, calls=counted)
-            detail = "  ".join(f"{call} {times:.2f}" for call, times in
-                               sorted(counted["each"].items(), key=lambda item: -item[1])
-                               if times >= 0.005)
-            rows.append([f"{case} closes", name, f"{calls.total(counted):.2f}", detail])
+            rows.append([f"{case} closes", name, f"{calls.total(counted):.2f}", calls.detail(counted)])
         report.goal(f"system calls, the {case} closes", calls.total(counted), most, "<=")
     print(f"System calls per short connection ({counted['tool']})")
     print(table(["", "server", "all", "each"], rows), end="\n\n")

@@ -86,32 +86,42 @@ void command_line::add_server_flags() {
 
 void command_line::add_service_flags() {
   dwell::service_options& service = chosen_.service;
-  app_.add_option_function<std::string>(
-          "--listen",
-          [&service](const std::string& given) {
-            try {
-              service.listen = dwell::parse_endpoint(given);
-            } catch (const std::invalid_argument& error) {
-              throw CLI::ValidationError{"--listen", error.what()};
-            }
-          },
-          "Where; port 0: one that is free [" + dwell::to_string(service.listen) + ']')
-      ->type_name("ADDR:PORT|unix:PATH");
+  add_endpoint("--listen", service.listen,
+               "Where; port 0: one that is free [" + dwell::to_string(service.listen) + ']');
   add_choice("--mode", service.mode,
              {{"long", dwell::connection_mode::long_lived},
               {"short", dwell::connection_mode::short_lived}},
              "Many exchanges over a connection, or one [long]");
-  app_.add_option_function<std::string>(
-          "--idle",
-          [&service](const std::string& given) {
-            service.deadlines.idle = parse_time("--idle", given);
-          },
-          "Close a connection after this long without a byte [60s]")
-      ->type_name("TIME|off");
+  add_deadline("--idle", service.deadlines.idle,
+               "Close a connection after this long without a byte [60s]");
+  add_deadline("--read", service.deadlines.read, "Whole messages: how long one may take [10s]");
+  add_deadline("--write", service.deadlines.write,
+               "How long a client may take nothing of what is sent [30s]");
   add_choice("--close", service.close.finished, close_methods,
              "How finished connections leave [graceful]");
   add_choice("--close-idle", service.close.idle, close_methods,
              "How idle connections leave [graceful]");
+}
+
+CLI::Option* command_line::add_endpoint(const std::string& flag, dwell::endpoint& chosen,
+                                        const std::string& text) {
+  const auto choose = [flag, &chosen](const std::string& given) {
+    try {
+      chosen = dwell::parse_endpoint(given);
+    } catch (const std::invalid_argument& error) {
+      throw CLI::ValidationError{flag, error.what()};
+    }
+  };
+  return app_.add_option_function<std::string>(flag, choose, text)
+      ->type_name("ADDR:PORT|unix:PATH");
+}
+
+void command_line::add_deadline(const std::string& flag, dwell::duration& chosen,
+                                const std::string& text) {
+  const auto choose = [flag, &chosen](const std::string& given) {
+    chosen = parse_time(flag, given);
+  };
+  app_.add_option_function<std::string>(flag, choose, text)->type_name("TIME|off");
 }
 
 int command_line::run(int argc, char** argv, const std::function<int()>& program) {

@@ -61,6 +61,10 @@ void print_text(const dwell::server_counts& counts) {
 
 int serve(const flags& chosen, const dwell::handler& what) {
   dwell::server server{chosen.server};
+  return serve(server, chosen, what);
+}
+
+int serve(dwell::server& server, const flags& chosen, const dwell::handler& what) {
   const dwell::endpoint bound = server.serve(chosen.service, what);
   const auto report = [&] { (chosen.json ? print_json : print_text)(server.counts()); };
   server.on_signal(SIGUSR1, report);

@@ -27,3 +27,5 @@ execute_process(COMMAND "${work_dir}/build/app" OUTPUT_VARIABLE output COMMAND_E
 if(NOT output MATCHES "${version}")
   message(FATAL_ERROR "app printed '${output}', not version ${version}")
 endif()
+run("${work_dir}/build/site")
+run("${work_dir}/build/watched")

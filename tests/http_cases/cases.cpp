@@ -300,6 +300,8 @@ std::vector<raw_case> make_cases() {
       {"throws_a_number", get("/throws-a-number") + get(), "500, " + ok},
       {"throws_later", get("/throws-later") + get(), "500, " + ok},
       {"throws_midway", get("/throws-midway") + get(), "", "handler_failed"},
+      {"throws_midway_at_once", get("/at-once-throws-midway") + get(), "", "handler_failed"},
+      {"throws_midway_later", get("/later-throws-midway") + get(), "", "handler_failed"},
       {"splits_a_field", get("/splits-a-field") + get(), "500, " + ok},
       {"bad_field_name", get("/bad-name") + get(), "500, " + ok},
       {"writes_the_length_itself", get("/own-length") + get(), "500, " + ok},

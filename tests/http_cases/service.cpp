@@ -56,11 +56,18 @@ void add_faults(http::router& routes) {
     co_await dwell::sleep_for(2ms);
     throw std::runtime_error{"told to"};
   });
-  routes.get("/throws-midway", [](const request&) {
+  const auto cut = [] {
     return response{.stream = [left = 2]() mutable -> std::string {
       if (left-- == 0) throw std::runtime_error{"told to"};
       return "some";
     }};
+  };
+  routes.get("/throws-midway", [cut](const request&) { return cut(); });
+  routes.get("/at-once-throws-midway",
+             [cut](const request&) -> task<response> { co_return cut(); });
+  routes.get("/later-throws-midway", [cut](const request&) -> task<response> {
+    co_await dwell::sleep_for(2ms);
+    co_return cut();
   });
   const auto with = [](http::header bad) {
     return [bad](const request&) {

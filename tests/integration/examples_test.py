@@ -30,7 +30,11 @@ class Server:
         self.logged = threading.Condition()
         self.reader = threading.Thread(target=self.read_log)
         self.reader.start()
+        self.before = []  # what it says before it is ready
         self.ready = self.process.stdout.readline().strip()
+        while self.ready and not self.ready.startswith("listening on "):
+            self.before.append(self.ready)
+            self.ready = self.process.stdout.readline().strip()
         if not self.ready.startswith("listening on "):
             self.process.kill()
             self.reader.join()
@@ -144,7 +148,7 @@ class Complaints(unittest.TestCase):
     """Bad input: one line on standard error that names the thing and the fix, and the right exit code."""
 
     def complains(self, expected, *arguments, code, prefix=()):
-        for program in ("echo_server", "chat_server"):
+        for program in ("echo_server", "chat_server", "http_server"):
             with self.subTest(program=program, arguments=arguments):
                 ended = run(program, *arguments, prefix=prefix)
                 self.assertRegex(ended.stderr, rf"^{program}: [^\n]*{expected}[^\n]*\n\Z")
@@ -156,7 +160,6 @@ class Complaints(unittest.TestCase):
             ("surplus; see", ["surplus"]),
             ('--mode: "medium": use long\\|short', ["--mode", "medium"]),
             ('--close: "politely": use graceful\\|peer-first\\|abort-after-fin\\|abort', ["--close", "politely"]),
-            ("close.idle = peer_first: .*; use graceful", ["--close-idle", "peer-first"]),
             ('--log-level: "loud": use off\\|', ["--log-level", "loud"]),
             ("--log-level.*missing", ["--log-level"]),
             ('--idle: "5": use .*60s', ["--idle", "5"]),
@@ -178,12 +181,25 @@ class Complaints(unittest.TestCase):
         for expected, arguments in [
             ('--handler: "threads": use callbacks\\|coroutine', ["--handler", "threads"]),
             ("--size is for --mode short", ["--size", "10"]),
+            ("close.idle = peer_first: .*; use graceful", ["--close-idle", "peer-first"]),
             ("--size: .*0.*1 to", ["--mode", "short", "--size", "0"]),
         ]:
             with self.subTest(arguments=arguments):
                 ended = run("echo_server", *arguments)
                 self.assertRegex(ended.stderr, rf"^echo_server: [^\n]*{expected}[^\n]*\n\Z")
                 self.assertEqual(ended.returncode, 2)
+
+    def test_wrong_usage_of_the_http_server(self):
+        for expected, arguments, code in [
+            ('--admin: "9901": ADDR:PORT, .* was expected', ["--admin", "9901"], 2),
+            ("cannot listen on 192.0.2.1:0: .*no interface", ["--admin", "192.0.2.1:0"], 1),
+            ("/proc/access.log", ["--access-log", "/proc/access.log"], 1),
+            ('--read: "10": use .*60s', ["--read", "10"], 2),
+        ]:
+            with self.subTest(arguments=arguments):
+                ended = run("http_server", "--listen", "127.0.0.1:0", *arguments)
+                self.assertRegex(ended.stderr, rf"^http_server: [^\n]*{expected}[^\n]*\n\Z")
+                self.assertEqual(ended.returncode, code)
 
     def test_taken_port(self):
         for threads in ("1", "2"):
@@ -210,7 +226,7 @@ class Complaints(unittest.TestCase):
         self.complains("cannot listen on 192.0.2.1:0: .*no interface", "--listen", "192.0.2.1:0", code=1)
 
     def test_help_and_version(self):
-        for program in ("echo_server", "chat_server"):
+        for program in ("echo_server", "chat_server", "http_server"):
             helped = run(program, "--help")
             self.assertEqual((helped.returncode, helped.stderr), (0, ""))
             self.assertIn(f"Examples:\n  {program} --listen", helped.stdout)
@@ -478,29 +494,45 @@ class Chat(unittest.TestCase):
 
 
 class Hello(unittest.TestCase):
-    def test_the_ten_lines(self):
-        """In a network namespace of its own, because its port is fixed."""
-        inside = ("ip link set lo up && exec python3 -c '"
-                  "import signal, socket, subprocess, sys, time\n"
-                  "server = subprocess.Popen(sys.argv[1])\n"
-                  "end = time.monotonic() + 20\n"
-                  "while True:\n"
-                  "  try: peer = socket.create_connection((\"127.0.0.1\", 7777), 20); break\n"
-                  "  except ConnectionRefusedError:\n"
-                  "    if time.monotonic() > end: raise\n"
-                  "    time.sleep(0.01)\n"
-                  "peer.sendall(b\"hello\")\n"
-                  "assert peer.recv(9) == b\"hello\"\n"
-                  "server.send_signal(signal.SIGINT)\n"
-                  "assert peer.recv(9) == b\"\"\n"
-                  "peer.close()\n"
-                  "sys.exit(server.wait(20))' \"$0\"")
+    """Each in a network namespace of its own, because their ports are fixed."""
+
+    INSIDE = """
+import signal, socket, subprocess, sys, time
+program, port, request, expected = sys.argv[1:]
+server = subprocess.Popen(program)
+end = time.monotonic() + 20
+while True:
+  try: peer = socket.create_connection(("127.0.0.1", int(port)), 20); break
+  except ConnectionRefusedError:
+    if time.monotonic() > end: raise
+    time.sleep(0.01)
+peer.sendall(request.encode())
+answer = b""
+while not answer.endswith(expected.encode()):
+  block = peer.recv(4096)
+  assert block, answer
+  answer += block
+server.send_signal(signal.SIGINT)
+assert peer.recv(9) == b""
+peer.close()
+sys.exit(server.wait(20))
+"""
+
+    def converse(self, program, port, request, expected):
         namespace = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
         if subprocess.run([*namespace, "true"], capture_output=True).returncode != 0:
             self.skipTest("no network namespace may be made here")
-        ended = subprocess.run([*namespace, "sh", "-c", inside, PROGRAMS / "hello"], capture_output=True, text=True,
-                               timeout=PATIENCE)
+        ended = subprocess.run([*namespace, "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-c",
+                                self.INSIDE, PROGRAMS / program, port, request, expected],
+                               capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(ended.returncode, 0, ended.stderr)
+
+    def test_the_ten_lines(self):
+        self.converse("hello", "7777", "hello", "hello")
+
+    def test_the_first_lines_of_http(self):
+        self.converse("hello_http", "8080", "GET /hello/Ada HTTP/1.1\r\nHost: me\r\n\r\n", "\r\n\r\nHello, Ada!\n")
+        self.converse("hello_http", "8080", "POST /jobs HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "\r\n\r\n")
 
 
 def main():

@@ -339,6 +339,37 @@ TEST(placement, a_method_asked_for_by_the_handler_counts_more_than_the_plan) {
   });
 }
 
+// Nothing was known of the end when the connection was accepted: the last bytes and the FIN share a
+// segment all the same.
+TEST(placement, of_a_long_connection_that_the_handler_ends_is_on_the_server) {
+  in_two_networks([](two_networks& networks) {
+    for (const std::size_t size : {std::size_t{100}, std::size_t{1'000}, std::size_t{10'000}}) {
+      SCOPED_TRACE(std::to_string(size) + " B");
+      const std::string reply = pattern(size);
+      const callbacks<> ends{.on_data = [&reply](connection& peer, no_session&, bytes data) {
+        peer.send(reply);
+        if (data.text().ends_with('!')) peer.close();
+        return data.size();
+      }};
+      running_server server{{.listen = {two_networks::server_address}}, ends};
+      networks.on_client_side([&] {
+        for (std::size_t i = 0; i < rounds; ++i) {
+          raw_client client{server.where()};
+          for (const char* const request : {"get?", "get!"}) {
+            if (i % 2 == 0 && request == std::string{"get?"}) continue;  // the first is the last
+            client.send(request);
+            EXPECT_TRUE(client.receive(size) == reply) << "other bytes than those sent";
+          }
+        }
+      });
+      ASSERT_TRUE(server.records().wait_for(rounds));
+      const auto seen = networks.settled(server.where().port);
+      EXPECT_GE(seen.server[TCP_TIME_WAIT], most);
+      EXPECT_LE(seen.client[TCP_TIME_WAIT], hardly_any);
+    }
+  });
+}
+
 TEST(placement, of_a_reaped_connection_is_as_planned) {
   in_two_networks([](two_networks& networks) {
     for (const close_method method :

@@ -78,6 +78,11 @@ TEST(socket_options, keepalive_arrives) {
 
 TEST(socket_options, linger2_arrives) {
   EXPECT_EQ(accepted_tcp({.linger2 = 17s}, TCP_LINGER2), 17);
+  constexpr auto nowhere = close_method::abort_after_fin;
+  const service_options all_abort{
+      .close = {.finished = nowhere, .idle = nowhere, .slow = nowhere, .drain = nowhere},
+      .socket = {.linger2 = 17s}};
+  EXPECT_EQ(accepted_option(all_abort, IPPROTO_TCP, TCP_LINGER2), 17);
 }
 
 TEST(socket_options, notsent_lowat_arrives) {

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <map>
@@ -228,6 +229,57 @@ TEST(each, shows_every_connection_on_its_loop_and_says_when_done) {
   for (const auto& [loop, which] : threads) EXPECT_EQ(which.size(), 1U);
 }
 
+TEST(each, tells_of_each_loop_apart) {
+  loop_stall stall;
+  const callbacks<> holds{.on_data = [&](connection&, no_session&, bytes data) {
+    stall.hold();
+    return data.size();
+  }};
+  std::mutex mutex;
+  std::vector<std::uint32_t> done;
+  const auto how_many = [&] {
+    const std::lock_guard lock{mutex};
+    return done.size();
+  };
+  running_server server{{}, holds, {.threads = 3}};
+  EXPECT_EQ(server->loops(), 3U);
+  raw_client client = server.connect();
+  client.send("hold");
+  stall.wait_until_held();
+  server->each([](connection&) {},
+               [&](std::uint32_t loop) {
+                 const std::lock_guard lock{mutex};
+                 done.push_back(loop);
+               });
+  EXPECT_TRUE(eventually([&] { return how_many() == 2; }));
+  stall.let_go();
+  EXPECT_TRUE(eventually([&] { return how_many() == 3; }));
+  std::ranges::sort(done);
+  EXPECT_EQ(done, (std::vector<std::uint32_t>{0, 1, 2}));
+}
+
+TEST(each, of_a_server_that_has_ended_is_done_at_once) {
+  running_server server{{}, callbacks<>{}, {.threads = 3}};
+  EXPECT_EQ(server->stage(), server_stage::running);
+  server->drain();
+  server->wait();
+  EXPECT_EQ(server->stage(), server_stage::ended);
+  int done = 0;
+  server->each([](connection&) { ADD_FAILURE() << "nobody is there"; }, [&] { ++done; });
+  EXPECT_EQ(done, 1);
+}
+
+TEST(each, of_a_server_that_never_ran_is_done_when_it_goes) {
+  int done = 0;
+  {
+    server never{quietly({.threads = 2})};
+    EXPECT_EQ(never.stage(), server_stage::made);
+    never.each([](connection&) {}, [&] { ++done; });
+    EXPECT_EQ(done, 0);
+  }
+  EXPECT_EQ(done, 1);
+}
+
 TEST(each, may_send_and_close) {
   running_server server{{}, callbacks<>{}, {.threads = 2}};
   std::vector<raw_client> clients;
@@ -376,6 +428,35 @@ TEST(counts, add_up_while_connections_come_and_go) {
   EXPECT_EQ(end.exchanges, 500U);
   EXPECT_EQ(end.received, 2'500U);
   EXPECT_EQ(end.sent, 2'500U);
+}
+
+// ── turns ──
+
+TEST(turns, are_counted_by_their_length_and_what_is_left_for_their_end_is_part_of_them) {
+  const callbacks<> slow_at_the_second_byte{
+      .on_data = [](connection& peer, no_session&, bytes data) {
+        if (data.text() == "b") {
+          std::this_thread::sleep_for(200ms);
+          peer.send("done");
+        }
+        peer.yield();
+        return std::size_t{1};
+      }};
+  running_server server{{}, slow_at_the_second_byte};
+  raw_client client = server.connect();
+  client.send("ab");
+  EXPECT_EQ(client.receive(4), "done");
+  const auto longer_than_100_ms = [&] {
+    const server_counts counts = server->counts();
+    std::uint64_t long_ones = 0;
+    for (std::size_t i = 0; i < counts.turns.size(); ++i) {
+      if (i > 0 && turn_bounds[i - 1] >= 100) long_ones += counts.turns[i];
+    }
+    return long_ones;
+  };
+  EXPECT_TRUE(eventually([&] { return longer_than_100_ms() != 0; }, 5s));
+  EXPECT_GE(server->counts().busy, 200ms);
+  EXPECT_TRUE(eventually([&] { return server->counts().longest_turn_now == 0ms; }));
 }
 
 }  // namespace

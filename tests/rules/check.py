@@ -29,7 +29,8 @@ LAYERS = {
     "framing": (BELOW_CONNECTION - {"engine"} | {"connection"}, set()),
     "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing", "server"}, {"llhttp", "spdlog"}),
     "kernel": ({"net", "base"}, {"libmnl"}),
-    "admin": ({"http", "server", "kernel", "connection", "base"}, {"prometheus", "nlohmann"}),
+    "admin": (BELOW_CONNECTION - {"engine"} | {"connection", "server", "http", "kernel"},
+              {"prometheus", "nlohmann", "spdlog"}),
     "testing": (BELOW_CONNECTION | {"connection", "tls", "server", "client"}, {"asio", "spdlog"}),
 }
 # The one file below a pure folder that may use a library.
@@ -220,7 +221,7 @@ def few_namespaces(sources):
         if not source.component or not source.is_cpp:
             continue
         # What another library's type is called may be said, nothing else added there.
-        text = re.sub(r"namespace (asio|spdlog) \{(\s*(class|struct) \w+;)+\s*\}",
+        text = re.sub(r"namespace (asio|spdlog|prometheus) \{(\s*(class|struct) \w+;)+\s*\}",
                       lambda match: "\n" * match[0].count("\n"), source.text)
         for number, line in enumerate(text.splitlines(), 1):
             match = re.match(r"\s*(?:inline\s+)?namespace(?:\s+([\w:]+(?:::inline \w+)?))?\s*\{", line)

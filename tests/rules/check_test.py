@@ -59,7 +59,7 @@ CLEAN = {
     "framework/include/dwell/asio.hpp": HEADER + "#include <asio/awaitable.hpp>\n",
     "framework/include/dwell/server/server.hpp":
         HEADER + "#include <dwell/connection/connection.hpp>\n#include <spdlog/fwd.h>\n"
-        "namespace asio { class io_context; }\nnamespace spdlog {\nclass logger;\n}\nnamespace dwell::inline v0 {\n}\n",
+        "namespace asio { class io_context; }\nnamespace spdlog {\nclass logger;\n}\nnamespace prometheus {\nclass Collectable;\n}\nnamespace dwell::inline v0 {\n}\n",
     "framework/include/dwell/http/router.hpp": HEADER + "namespace dwell::http::inline v0 {\n}\n",
     "framework/src/base/log.hpp": HEADER + '#include <spdlog/logger.h>\n#include "base/slab.hpp"\n',
     "framework/src/base/slab.cpp":

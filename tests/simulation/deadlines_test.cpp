@@ -529,4 +529,48 @@ TEST(connection, tells_its_phase_and_the_time_left) {
   });
 }
 
+TEST(connection, tells_the_time_left_although_it_asks_for_acknowledgements_before) {
+  with_seeds([](std::uint64_t seed) {
+    simulation sim{{.seed = seed}};
+    std::vector<std::optional<dwell::duration>> left;
+    dwell::connection_id id;
+    auto& server = sim.serve({.deadlines = {.idle = 1h, .write = 8s}},
+                             dwell::callbacks<>{.on_data = [&](connection& peer, auto&, auto data) {
+                               id = peer.id();
+                               peer.send("answer");
+                               return data.size();
+                             }});
+    auto peer = sim.connect(server);
+    peer.send("ab");
+    while (id.generation == 0) sim.advance(1ms);
+    for (int i = 0; i < 20; ++i) {
+      server.post(id, [&](connection& c) { left.push_back(c.time_left()); });
+      sim.advance(1s);
+    }
+    ASSERT_EQ(left.size(), 20U);
+    for (const auto& each : left) EXPECT_GT(each, 1h - 21s);
+  });
+}
+
+TEST(connection, tells_the_time_by_a_clock_that_all_loops_share) {
+  with_seeds([](std::uint64_t seed) {
+    simulation sim{{.seed = seed}};
+    std::vector<std::chrono::steady_clock::time_point> now, came;
+    auto& server = sim.serve({.deadlines = {.idle = 1h}}, dwell::callbacks<>{});
+    sim.connect(server);
+    sim.advance(1s);
+    for (int i = 0; i < 3; ++i) {
+      server.each([&](connection& c) {
+        now.push_back(c.now());
+        came.push_back(c.now() - c.age());
+      });
+      sim.advance(15s);
+    }
+    ASSERT_EQ(now.size(), 3U);
+    EXPECT_GE(now[1] - now[0], 15s - 100ms);
+    EXPECT_LE(now[1] - now[0], 15s + 100ms);
+    EXPECT_EQ(came, std::vector(3, came.front()));
+  });
+}
+
 }  // namespace

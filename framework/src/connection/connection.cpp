@@ -42,6 +42,10 @@ duration connection::idle_for() const noexcept {
 std::optional<duration> connection::time_left() const noexcept {
   return host(*this).time_left(as_slot(*this));
 }
+std::chrono::steady_clock::time_point connection::now() const noexcept {
+  const auto now = static_cast<std::int64_t>(host(*this).io().now());
+  return std::chrono::steady_clock::time_point{std::chrono::milliseconds{now}};
+}
 std::chrono::sys_seconds connection::date() const noexcept { return host(*this).io().date(); }
 std::uint64_t connection::received() const noexcept { return as_slot(*this).received_bytes; }
 std::uint64_t connection::sent() const noexcept { return as_slot(*this).sent_bytes; }
@@ -57,7 +61,10 @@ void connection::shutdown_send() noexcept { host(*this).half_close(as_slot(*this
 void connection::pause() noexcept { as_slot(*this).paused = true; }
 void connection::resume() noexcept { host(*this).resume(as_slot(*this)); }
 
-void connection::yield() noexcept { host(*this).mark(as_slot(*this), pending_work::redeliver); }
+void connection::yield() noexcept {
+  as_slot(*this).yielded = true;
+  host(*this).mark(as_slot(*this), pending_work::redeliver);
+}
 
 owed connection::owe() noexcept {
   slot& c = as_slot(*this);

@@ -66,6 +66,7 @@ bool loop::is_last_exchange(const slot& c) const noexcept {
 bool loop::finish_exchange(slot& c) noexcept {
   if (c.decided) return false;
   const bool last = is_last_exchange(c);
+  c.linger |= c.message_open;  // answered before it was whole: the rest may be on its way
   c.sent_in_exchange = c.message_open = c.answering = false;
   ++c.finished_exchanges;
   counters_.exchanges.add();

@@ -5,7 +5,7 @@ namespace dwell::inline v0 {
 bool loop::may_read(const slot& c) const noexcept {
   if (c.input_ended || c.is_released()) return false;
   if (c.decided) return true;  // discarded, so that a FIN or a reset is seen
-  return !c.paused && !c.above_high;
+  return !c.paused && !c.above_high && !c.yielded;
 }
 
 void loop::on_received(stream& from, const received& input) {
@@ -73,6 +73,7 @@ void loop::resume(slot& c) noexcept {
 /// Input is wanted again: what was kept comes first. The kernel's queue announces itself, except
 /// where the engine no longer watches it.
 void loop::redeliver(slot& c) {
+  c.yielded = false;
   if (c.decided || c.paused || c.above_high) return;
   if (!c.kept.empty()) {
     deliver(c, bytes{c.kept.view().data(), 0});

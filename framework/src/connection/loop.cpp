@@ -198,6 +198,7 @@ void loop::on_turn_begin() {
   // One tick more, so that an answer that was posted meanwhile comes before its deadline.
   if (io_->stalled_for() > 100)
     stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for()) + 1;
+  counters_.turn_began.store(io_->now(), std::memory_order_relaxed);
 }
 
 void loop::on_wake() {
@@ -233,18 +234,38 @@ void loop::on_hangup(stream& from) {
 }
 
 void loop::on_turn_end() {
-  do_marked();
+  if (dirty_head_ != no_slot) {
+    do_marked();
+    io_->restamp();
+  }
+  count_turn();
   free_slots();
   arm();
   if (when_empty_ && slots_.size() == 0) std::exchange(when_empty_, nullptr)();
 }
 
+void loop::count_turn() noexcept {
+  const std::uint64_t began = counters_.turn_began.load(std::memory_order_relaxed);
+  counters_.turn_began.store(0, std::memory_order_relaxed);
+  const std::uint64_t length = io_->now() - began;
+  if (length != 0) counters_.busy.add(length);
+  std::size_t rank = 0;
+  while (rank < turn_bounds.size() && length > turn_bounds[rank]) ++rank;
+  counters_.turns[rank].add();
+}
+
 // ── timers of handlers ──
 
 std::uint32_t loop::start_timer(duration delay, timer_target& whom) {
-  const auto [index, made] = timers_.emplace(timer{&whom});
+  // One that starts the next at once would never give way: what a timer starts is the next turn's.
+  const bool put_off = running_timers_ && delay <= duration{0};
+  const auto [index, made] = timers_.emplace(timer{&whom, put_off});
   timer_wheel_.grow(index + 1);
-  timer_wheel_.arm(index, io_->now_tick() + std::clamp(delay, duration{0}, longest_deadline));
+  if (put_off) {
+    put_off_.push_back(index);
+  } else {
+    timer_wheel_.arm(index, io_->now_tick() + std::clamp(delay, duration{0}, longest_deadline));
+  }
   return index;
 }
 
@@ -271,13 +292,22 @@ void loop::call_after(duration delay, std::function<void()> call) {
 
 void loop::run_timers() {
   std::uint32_t moves = timers_per_turn;
+  running_timers_ = true;
   for (std::uint32_t run = 0; run < timers_per_turn; ++run) {
     const auto due = timer_wheel_.pop(io_->now_tick(), moves);
-    if (!due) return;  // what is left is armed for by on_turn_end
+    if (!due) break;  // what is left is armed for by on_turn_end
     timer_target& whom = *timers_[*due].whom;
     timers_.erase(*due);
     whom.fire();
   }
+  running_timers_ = false;
+  for (const std::uint32_t index : put_off_) {
+    timer* const waits = timers_.find(index);  // unless it was cancelled meanwhile
+    if (waits != nullptr && std::exchange(waits->put_off, false)) {
+      timer_wheel_.arm(index, io_->now_tick());
+    }
+  }
+  put_off_.clear();
 }
 
 void loop::destroy_all() noexcept {

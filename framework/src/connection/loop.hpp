@@ -147,6 +147,7 @@ class loop final : public engine_events {
  private:
   struct timer {
     timer_target* whom;
+    bool put_off;
   };
   struct delayed_call;
   enum class swept : std::uint8_t { drain, abort };
@@ -168,6 +169,7 @@ class loop final : public engine_events {
     return false;
   }
   void run_timers();
+  void count_turn() noexcept;
   void free_later(slot& c) noexcept;
   void free_slots();
   void append_dirty(slot& c) noexcept;
@@ -191,6 +193,7 @@ class loop final : public engine_events {
   sent send_queued(slot& c, after_this follows) noexcept;
   void push_with(slot& c, bytes more);
   static bool fin_follows(const slot& c) noexcept;
+  after_this before_fin(slot& c, std::size_t gathered) noexcept;
   void uncork(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
@@ -209,6 +212,7 @@ class loop final : public engine_events {
   bool awaits_acknowledgement(const slot& c) const noexcept;
   tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
+  std::optional<tick> deadline_of(const slot& c) const noexcept;
   std::optional<tick> at_deadline(slot& c);
   bool check_acknowledged(slot& c) noexcept;
   void stretch_handle(slot& c) noexcept;
@@ -257,6 +261,8 @@ class loop final : public engine_events {
   reaper reaper_;
   timing_wheel timer_wheel_;
   slab<timer> timers_;
+  std::vector<std::uint32_t> put_off_;  // timers that are armed once those that are due have run
+  bool running_timers_ = false;
   std::vector<std::unique_ptr<hosted_service>> services_;
   std::uint32_t freed_head_;  // done with in this turn: their slots are free after it
   std::vector<unique_function<void(loop&)>> posted_;

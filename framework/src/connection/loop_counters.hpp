@@ -2,10 +2,12 @@
 
 #include <dwell/closing/close_reason.hpp>
 #include <dwell/closing/close_record.hpp>
+#include <dwell/connection/turns.hpp>
 
 #include "base/counters.hpp"
 
 #include <array>
+#include <atomic>
 
 namespace dwell::inline v0 {
 
@@ -24,6 +26,9 @@ struct loop_counters {
   counter exchanges;
   counter received;
   counter sent;
+  std::array<counter, turn_bounds.size() + 1> turns;
+  counter busy;                              ///< milliseconds
+  std::atomic<std::uint64_t> turn_began{0};  ///< the loop's clock; 0: it sleeps
 };
 
 }  // namespace dwell::inline v0

@@ -11,6 +11,9 @@ namespace {
 constexpr std::size_t worth_a_call = std::size_t{16} * 1024;
 constexpr std::size_t most_vectors = 16;
 
+/// Bytes that fit into a segment of any path (the default MSS of RFC 9293, 3.7.1).
+constexpr std::size_t one_segment = 536;
+
 }  // namespace
 
 std::size_t loop::queued(const slot& c) const noexcept {
@@ -66,6 +69,16 @@ bool loop::fin_follows(const slot& c) noexcept {
   return c.io.is_tcp && c.done != close_method::abort && c.done != close_method::peer_first;
 }
 
+/// The last bytes are about to be sent. A flag of the send holds them back for our FIN when they
+/// are one segment and nothing is in flight: an acknowledgement would push them out (with
+/// TCP_NODELAY), and then only TCP_CORK, a call more, keeps them.
+after_this loop::before_fin(slot& c, std::size_t gathered) noexcept {
+  if (c.io.corked) return after_this::anything;
+  if (gathered != 0 && gathered <= one_segment && !c.maybe_unacknowledged) return after_this::fin;
+  io_->cork(c.io, true);
+  return after_this::anything;
+}
+
 /// No FIN follows what was sent: the kernel would keep its tail for 200 ms.
 void loop::uncork(slot& c) noexcept {
   if (c.io.corked) io_->cork(c.io, false);
@@ -100,7 +113,7 @@ bool loop::push(slot& c) noexcept {
   const std::size_t gathered = gatherer_ == &c ? std::exchange(gathered_, 0) : 0;
   if (gathered == 0 && c.queue.empty()) return true;
   const bool last = c.decided && !c.input_ended && fin_follows(c);
-  const after_this follows = last ? after_this::fin : after_this::anything;
+  const after_this follows = last ? before_fin(c, gathered) : after_this::anything;
 
   // Output is gathered only while the queue is empty, so one of the two is.
   const sent result = gathered != 0 ? send_gathered(c, gathered, follows) : send_queued(c, follows);

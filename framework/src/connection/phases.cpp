@@ -36,10 +36,15 @@ void loop::update_deadline(slot& c) noexcept {
   if (const auto when = due(c)) reaper_.expect(c.io.slot, *when);
 }
 
+/// When the reaper has to come: at the deadline, or before it to ask the kernel something.
 std::optional<tick> loop::due(const slot& c) const noexcept {
-  std::optional<tick> soonest = c.clock.due(c.limits());
+  const std::optional<tick> soonest = deadline_of(c);
   if (c.state == lifecycle_state::settling) return sooner(soonest, c.unacknowledged_since);
-  if (awaits_acknowledgement(c)) soonest = sooner(soonest, next_look(c));
+  return awaits_acknowledgement(c) ? sooner(soonest, next_look(c)) : soonest;
+}
+
+std::optional<tick> loop::deadline_of(const slot& c) const noexcept {
+  std::optional<tick> soonest = c.clock.due(c.limits());
   if (c.decided) return soonest;
   if (const auto end = lifetime_due(c); end && c.clock.current() == phase::idle) {
     const std::uint64_t left = *end > io_->now() ? *end - io_->now() : 0;
@@ -73,7 +78,7 @@ std::optional<std::uint64_t> loop::lifetime_due(const slot& c) const noexcept {
 
 std::optional<duration> loop::time_left(const slot& c) const noexcept {
   if (c.is_released()) return std::nullopt;
-  const auto when = due(c);
+  const auto when = deadline_of(c);
   if (!when) return std::nullopt;
   return duration{std::max(0, *when - io_->now_tick())};
 }

@@ -80,6 +80,7 @@ struct slot final : connection {
   bool decided : 1 = false;  // the end is: `why` says which
   bool dirty : 1 = false;    // is on the loop's dirty list
   bool paused : 1 = false;
+  bool yielded : 1 = false;      // what was kept comes again, before more is read
   bool input_ended : 1 = false;  // the peer's FIN was read
   bool fin_sent : 1 = false;
   bool open_after_fin : 1 = false;  // when ours left, the peer's had not come

@@ -138,6 +138,8 @@ class engine {
 
   /// Milliseconds, stamped before and after each batch of events; never reads a clock itself.
   std::uint64_t now() const noexcept { return now_; }
+  /// Stamps anew, after work that may have taken long; virtual time does not pass meanwhile.
+  virtual void restamp() noexcept {}
   tick now_tick() const noexcept { return tick{static_cast<std::uint32_t>(now_)}; }
   /// The wall clock in whole seconds; asked once in each of them.
   std::chrono::sys_seconds date() noexcept {

@@ -2,6 +2,7 @@
 
 #include <dwell/connection/offload.hpp>
 
+#include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
 #include "server/signals.hpp"
 #include "server/validate.hpp"
@@ -37,6 +38,35 @@ class no_signals {
 
  private:
   sigset_t before_;
+};
+
+/// Shows a loop's connections, a slice at a time. It is handed from slice to slice, and when it
+/// goes the loop has nothing more to show: also when the loop ends with it in its mailbox.
+class walk {
+ public:
+  struct calls {
+    std::function<void(connection&)> visit;
+    std::function<void(std::uint32_t)> loop_done;
+  };
+
+  walk(std::uint32_t loop, std::shared_ptr<const calls> what) noexcept
+      : calls_{std::move(what)}, loop_{loop} {}
+  walk(walk&&) noexcept = default;
+  walk& operator=(walk&&) = delete;
+  ~walk() {
+    if (calls_ != nullptr && calls_->loop_done) calls_->loop_done(loop_);
+  }
+
+  void operator()(loop& on) {
+    constexpr std::uint32_t slots_per_turn = 1'000;
+    from_ = on.visit(from_, slots_per_turn, calls_->visit);
+    if (from_ != slab<slot>::end) on.mail()->order(std::move(*this));
+  }
+
+ private:
+  std::shared_ptr<const calls> calls_;
+  std::uint32_t loop_;
+  std::uint32_t from_ = 0;
 };
 
 std::shared_ptr<spdlog::logger> logger_for(const server_options& options) {
@@ -82,7 +112,7 @@ server_core::server_core(server_options options, const engine_factory& make_engi
 }
 
 server_core::~server_core() {
-  if (!embedded_ && stage_ != stage::made) {
+  if (!embedded_ && stage_ != server_stage::made) {
     stop();
     join_threads();
   }
@@ -129,7 +159,7 @@ void server_core::cut_limit_to_descriptors() {
 }
 
 endpoint server_core::serve(service_options options, handler what) {
-  if (!embedded_ && stage_ != stage::made) {
+  if (!embedded_ && stage_ != server_stage::made) {
     throw std::logic_error{"serve() after run() or start(): add services before"};
   }
   validate(options, *what);
@@ -141,8 +171,9 @@ endpoint server_core::serve(service_options options, handler what) {
   made->exchanges = brief ? 1 : made->options.limits.exchanges;
   const bool tcp = !made->options.listen.is_unix();
   made->corked = tcp && brief && made->options.close.finished != close_method::peer_first;
+  // Both are TCP_LINGER2: a connection that ends gracefully after all needs what was configured.
   made->no_time_wait =
-      tcp && hosts_.front()->io->can_avoid_time_wait() &&
+      tcp && !made->options.socket.linger2 && hosts_.front()->io->can_avoid_time_wait() &&
       std::ranges::all_of(
           std::array{made->options.close.finished, made->options.close.idle,
                      made->options.close.slow, made->options.close.drain},
@@ -179,7 +210,7 @@ endpoint server_core::listen(service& what) {
 // ── running ──
 
 void server_core::begin() {
-  stage_ = stage::running;
+  stage_ = server_stage::running;
   loops_running_ = hosts_.size();
   for (const auto& host : hosts_) {
     if (host->epoll != nullptr) host->epoll->start();
@@ -191,11 +222,12 @@ void server_core::run_loop(loop_host& host) { host.context->run(); }
 
 int server_core::run() {
   if (embedded_) throw std::logic_error{"run() on an embedded server: run its io_context"};
-  if (stage_ != stage::made) throw std::logic_error{"run() or start() has been called before"};
+  if (stage_ != server_stage::made)
+    throw std::logic_error{"run() or start() has been called before"};
   // A reader of our output or log that has gone must not end the process.
   std::signal(SIGPIPE, SIG_IGN);
   const auto end_by_signal = [this] {
-    if (stage_ == stage::running) {
+    if (stage_ == server_stage::running) {
       drain();
     } else {
       stopped_by_second_signal_ = true;
@@ -225,7 +257,8 @@ void server_core::on_signal(int signal_number, std::function<void()> action) {
 
 void server_core::start() {
   if (embedded_) throw std::logic_error{"start() on an embedded server: run its io_context"};
-  if (stage_ != stage::made) throw std::logic_error{"run() or start() has been called before"};
+  if (stage_ != server_stage::made)
+    throw std::logic_error{"run() or start() has been called before"};
   begin();
   const no_signals scope;
   for (const auto& host : hosts_) {
@@ -266,25 +299,20 @@ bool server_core::post(connection_id id, unique_function<void(connection&)> fn) 
 }
 
 void server_core::each(std::function<void(connection&)> visit, std::function<void()> done) {
-  struct round {
-    round(std::function<void(connection&)> shows, std::function<void()> ends, std::size_t loops)
-        : visit{std::move(shows)}, done{std::move(ends)}, loops_left{loops} {}
-    std::function<void(connection&)> visit;
-    std::function<void()> done;
-    std::atomic<std::size_t> loops_left;
+  auto left = std::make_shared<std::atomic<std::size_t>>(hosts_.size());
+  each(std::move(visit), [left = std::move(left), done = std::move(done)](std::uint32_t) {
+    if (left->fetch_sub(1) == 1 && done) done();
+  });
+}
 
-    static void slice(const std::shared_ptr<round>& self, loop& on, std::uint32_t from) {
-      constexpr std::uint32_t slots_per_turn = 1'000;
-      const std::uint32_t next = on.visit(from, slots_per_turn, self->visit);
-      if (next != slab<slot>::end) {
-        on.mail()->order([self, next](loop& same) { slice(self, same, next); });
-      } else if (self->loops_left.fetch_sub(1) == 1 && self->done) {
-        self->done();
-      }
-    }
-  };
-  auto shared = std::make_shared<round>(std::move(visit), std::move(done), hosts_.size());
-  order_all([shared](loop& on) { round::slice(shared, on, 0); });
+void server_core::each(std::function<void(connection&)> visit,
+                       std::function<void(std::uint32_t)> loop_done) {
+  const auto calls = std::make_shared<const walk::calls>(
+      walk::calls{.visit = std::move(visit), .loop_done = std::move(loop_done)});
+  for (const auto& host : hosts_) {
+    loop& on = *host->connections;
+    on.mail()->order(walk{on.index(), calls});
+  }
 }
 
 server_counts server_core::counts() const noexcept {
@@ -308,6 +336,13 @@ server_counts server_core::counts() const noexcept {
     sum.exchanges += of.exchanges.read();
     sum.received += of.received.read();
     sum.sent += of.sent.read();
+    for (std::size_t i = 0; i < sum.turns.size(); ++i) sum.turns[i] += of.turns[i].read();
+    sum.busy += duration{static_cast<std::int64_t>(of.busy.read())};
+    if (host->epoll == nullptr) continue;  // no time passes in a simulated turn
+    const std::uint64_t began = of.turn_began.load(std::memory_order_relaxed);
+    const std::uint64_t now = began == 0 ? 0 : read_clock();
+    const auto turn = duration{now > began ? static_cast<std::int64_t>(now - began) : 0};
+    sum.longest_turn_now = std::max(sum.longest_turn_now, turn);
   }
   return sum;
 }

@@ -65,7 +65,11 @@ class server_core final : public loop_owner {
   void stop() noexcept;
   bool post(connection_id id, unique_function<void(connection&)> fn);
   void each(std::function<void(connection&)> visit, std::function<void()> done);
+  void each(std::function<void(connection&)> visit, std::function<void(std::uint32_t)> loop_done);
   server_counts counts() const noexcept;
+  server_stage stage() const noexcept { return stage_; }
+  std::uint32_t loops() const noexcept { return static_cast<std::uint32_t>(hosts_.size()); }
+  std::uint64_t capacity() const noexcept { return limit_; }
   spdlog::logger& logger() const noexcept { return *logger_; }
 
   // ── loop_owner ──
@@ -82,8 +86,6 @@ class server_core final : public loop_owner {
   server& facade() noexcept override { return *facade_; }
 
  private:
-  enum class stage : std::uint8_t { made, running, draining, ended };
-
   void add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on);
   void add_loop(loop_host& host);
   void cut_limit_to_descriptors();
@@ -110,7 +112,7 @@ class server_core final : public loop_owner {
   std::uint64_t limit_;
   std::atomic<std::uint64_t> admitted_{0};
   std::atomic<bool> waiting_for_room_{false};
-  std::atomic<stage> stage_{stage::made};
+  std::atomic<server_stage> stage_{server_stage::made};
   std::atomic<bool> aborting_{false};
   std::atomic<std::size_t> loops_running_{0};
   std::atomic<std::uint32_t> next_dealt_{0};

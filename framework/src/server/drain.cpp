@@ -7,8 +7,8 @@
 namespace dwell::inline v0 {
 
 void server_core::drain() noexcept {
-  stage expected = stage::running;
-  if (!stage_.compare_exchange_strong(expected, stage::draining)) return;
+  server_stage expected = server_stage::running;
+  if (!stage_.compare_exchange_strong(expected, server_stage::draining)) return;
   hosts_.front()->connections->mail()->order([this](loop& first) {
     if (options_.drain.delay == duration{0}) return begin_drain(first);
     first.call_after(options_.drain.delay, [this, &first] { begin_drain(first); });
@@ -35,7 +35,7 @@ void server_core::accept_the_last(loop& on) {
 }
 
 void server_core::stop() noexcept {
-  stage_ = stage::draining;
+  stage_ = server_stage::draining;
   abort_rest();
 }
 
@@ -63,13 +63,15 @@ void server_core::loop_ended(loop& which) {
   loop_host& first = *hosts_.front();
   if (&host != &first) stop_turning(host);
   if (!last) return;
-  stage_ = stage::ended;
+  stage_ = server_stage::ended;
   logger_->info("ended");
   if (&host == &first) return stop_turning(first);
   first.connections->mail()->order([this](loop&) { stop_turning(*hosts_.front()); });
 }
 
+/// What is still in its mailbox, or comes later, is not for anybody any more.
 void server_core::stop_turning(loop_host& host) {
+  host.connections->mail()->close();
   if (host.epoll != nullptr) host.epoll->stop();
   if (host.context != nullptr) host.context->stop();
 }

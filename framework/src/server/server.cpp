@@ -45,7 +45,14 @@ bool server::post(connection_id id, unique_function<void(connection&)> fn) {
 void server::each(std::function<void(connection&)> visit, std::function<void()> done) {
   core_->each(std::move(visit), std::move(done));
 }
+void server::each(std::function<void(connection&)> visit,
+                  std::function<void(std::uint32_t loop)> loop_done) {
+  core_->each(std::move(visit), std::move(loop_done));
+}
 server_counts server::counts() const noexcept { return core_->counts(); }
+server_stage server::stage() const noexcept { return core_->stage(); }
+std::uint32_t server::loops() const noexcept { return core_->loops(); }
+std::uint64_t server::capacity() const noexcept { return core_->capacity(); }
 spdlog::logger& server::logger() const noexcept { return core_->logger(); }
 
 }  // namespace dwell::inline v0

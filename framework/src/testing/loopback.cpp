@@ -62,19 +62,24 @@ class loopback::world final : public peer_host {
     close_record record;
     std::uint64_t at;
   };
+  using ports = std::pair<std::uint16_t, std::uint16_t>;  // the server's and the client's
 
   endpoint add_service(server& on, service_options options, handler what) {
     if (options.listen.address.empty()) options.listen.address = "127.0.0.1";
-    options.on_close = [this, asked = std::move(options.on_close)](const connection& peer,
-                                                                   const close_record& record) {
-      const std::uint16_t port = peer.peer_endpoint().port;
+    // Clients of different servers may have the same port.
+    const auto server_port = std::make_shared<std::uint16_t>();
+    options.on_close = [this, server_port, asked = std::move(options.on_close)](
+                           const connection& peer, const close_record& record) {
+      const ports both{*server_port, peer.peer_endpoint().port};
       {
         const std::lock_guard held{mutex};
-        closings.emplace(port, closing{record, read_clock()});
+        closings.emplace(both, closing{record, read_clock()});
       }
       if (asked) asked(peer, record);
     };
-    return on.serve(std::move(options), std::move(what));
+    endpoint bound = on.serve(std::move(options), std::move(what));
+    *server_port = bound.port;
+    return bound;
   }
 
   running& find(const server& which) {
@@ -163,16 +168,18 @@ class loopback::world final : public peer_host {
 
   std::uint64_t started_at = read_clock();
   std::deque<client> clients;
-  mutable std::mutex mutex;                        // servers' threads write closings
-  std::multimap<std::uint16_t, closing> closings;  // by the client's port, each port's in order
-  std::vector<running> servers;                    // their threads use what is above
+  mutable std::mutex mutex;                // servers' threads write closings
+  std::multimap<ports, closing> closings;  // those of the same ports in order
+  std::vector<running> servers;            // their threads use what is above
 
  private:
   const closing* find_closing(std::uint32_t which) const {
     const std::lock_guard held{mutex};
-    const auto [first, last] = closings.equal_range(clients[which].socket.local_port());
+    const client& whose = clients[which];
+    const auto [first, last] =
+        closings.equal_range(ports{whose.server_port, whose.socket.local_port()});
     const auto found = std::find_if(first, last, [&](const auto& each) {
-      return each.second.at >= clients[which].connected_at;  // or of an earlier one with that port
+      return each.second.at >= whose.connected_at;  // or of an earlier one with that port
     });
     return found == last ? nullptr : &found->second;
   }

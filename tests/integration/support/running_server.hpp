@@ -29,6 +29,7 @@ class running_server {
 
   dwell::server& operator*() noexcept { return server_; }
   dwell::server* operator->() noexcept { return &server_; }
+  const dwell::server* operator->() const noexcept { return &server_; }
   const endpoint& where() const noexcept { return where_; }
   raw_client connect(const client_options& how = {}) const { return raw_client{where_, how}; }
   const close_log& records() const noexcept { return records_; }

@@ -115,6 +115,9 @@ class connection {
   duration idle_for() const noexcept;
   /// Time until the deadline that counts now; nullopt: its phase's deadline is off.
   std::optional<duration> time_left() const noexcept;
+  /// Its loop's clock, steady and the same for all loops: whole milliseconds, as of the event that
+  /// is being handled. In simulation virtual. now() - age() is when it was accepted.
+  std::chrono::steady_clock::time_point now() const noexcept;
   /// The wall clock, in whole seconds. In simulation it starts with the year 2000.
   std::chrono::sys_seconds date() const noexcept;
   std::uint64_t received() const noexcept;  ///< bytes

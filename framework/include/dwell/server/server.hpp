@@ -4,6 +4,7 @@
 #include <dwell/closing/close_record.hpp>
 #include <dwell/connection/connection.hpp>
 #include <dwell/connection/handler.hpp>
+#include <dwell/connection/turns.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/server/options.hpp>
 
@@ -24,8 +25,17 @@ namespace dwell::inline v0 {
 
 class server_core;
 
-/// Totals over all loops since the start; monotonic except `live` and `waiting_for_frames`. Each
-/// figure is exact; two figures read while connections come and go may be a moment apart.
+/// Where a server is in its life.
+enum class server_stage : std::uint8_t {
+  made,  ///< does not run yet
+  running,
+  draining,  ///< on its way to the end, since drain(), stop() or a signal
+  ended,
+};
+
+/// Totals over all loops since the start; monotonic except `live`, `waiting_for_frames` and
+/// `longest_turn_now`. Each figure is exact; two figures read while connections come and go may be
+/// a moment apart.
 struct server_counts {
   std::uint64_t opened = 0;
   std::uint64_t live = 0;  ///< connections whose descriptor is open
@@ -42,11 +52,17 @@ struct server_counts {
   std::uint64_t exchanges = 0;
   std::uint64_t received = 0;  ///< bytes
   std::uint64_t sent = 0;      ///< bytes
+  /// Turns by length: up to turn_bounds[i], and above all of them.
+  std::array<std::uint64_t, turn_bounds.size() + 1> turns{};
+  duration busy{};  ///< time spent in turns
+  /// How long the loop that is busiest now has been in its turn: seconds mean that it is blocked.
+  duration longest_turn_now{};
 };
 
 /// Listens, and owns every connection. Made and destroyed on one thread; drain(), stop(), post(),
-/// each() and counts() may be called from any. Construction and serve() throw std::system_error (a
-/// socket) or std::invalid_argument (an option), naming the thing and the fix.
+/// each(), and what only tells (counts(), stage(), …) may be called from any. Construction and
+/// serve() throw std::system_error (a socket) or std::invalid_argument (an option), naming the
+/// thing and the fix.
 class server {
  public:
   /// A server for the process; give it services with serve().
@@ -89,10 +105,21 @@ class server {
   bool post(connection_id id, unique_function<void(connection&)> fn);
   /// Shows every open connection to `visit`, on its own loop, at most 1,000 slots a turn; several
   /// loops call it at the same time. Connections that come or go meanwhile may be missed. `done`
-  /// runs on the last loop to finish.
+  /// runs once, on the last loop to finish. A loop that has ended has nothing to show: then `done`
+  /// runs where that is noticed, in this call, or at the latest while the server is destroyed.
   void each(std::function<void(connection&)> visit, std::function<void()> done = {});
+  /// The same, telling of each loop apart, so that nobody has to wait for one that is blocked:
+  /// `loop_done` runs once for each number below loops().
+  void each(std::function<void(connection&)> visit,
+            std::function<void(std::uint32_t loop)> loop_done);
 
   server_counts counts() const noexcept;
+  server_stage stage() const noexcept;
+  /// Loops, numbered from 0: connection_id::loop.
+  std::uint32_t loops() const noexcept;
+  /// How many connections it lets in at the same time: server_options::connections, cut to
+  /// RLIMIT_NOFILE less a reserve.
+  std::uint64_t capacity() const noexcept;
 
   /// What it logs to: server_options::logger, or its own. Lives as long as the server.
   spdlog::logger& logger() const noexcept;

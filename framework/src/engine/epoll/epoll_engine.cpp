@@ -82,6 +82,8 @@ void epoll_engine::end_turn() {
   events().on_turn_end();
 }
 
+void epoll_engine::restamp() noexcept { now_ = read_clock(); }
+
 void epoll_engine::arm(std::uint64_t due) {
   if (stopped_ || (armed_for_ != 0 && armed_for_ <= due)) return;
   armed_for_ = due;

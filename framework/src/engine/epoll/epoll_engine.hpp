@@ -31,6 +31,7 @@ class epoll_engine final : public engine {
   /// Cancels what waits, so that the io_context can run out of work.
   void stop();
 
+  void restamp() noexcept override;
   void arm(std::uint64_t due) override;
   void wake() noexcept override;
   asio::io_context* host() noexcept override { return host_; }

@@ -1,0 +1,81 @@
+"""nginx as a peer: one process, a configuration of its own in a folder that goes with it."""
+
+import pathlib
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+
+from lab.network import LISTEN
+from lab.programs import Failed, Server
+
+PORT = 8080
+
+# What can make a difference is the same at both: the body, the header fields but for `Server`, no access
+# log, no bound on requests per connection, one listener. One process does what one worker does.
+CONFIGURATION = """
+daemon off;
+master_process off;
+worker_processes 1;
+worker_rlimit_nofile {descriptors};
+error_log stderr crit;
+pid {folder}/pid;
+events {{ use epoll; worker_connections {descriptors}; multi_accept on; }}
+http {{
+  client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+  uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+  access_log off;
+  server_tokens off;
+  default_type text/plain;
+  charset utf-8;
+  keepalive_timeout 60 54;
+  keepalive_requests 1000000000;
+  server {{
+    listen {address}:{port} backlog=4096;
+    location = / {{ return 200 "OK"; }}
+  }}
+}}
+"""
+
+
+def find():
+    """Its path. Debian keeps it where a user's PATH does not look."""
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if not found:
+        raise Failed("nginx is missing: apt install nginx-light")
+    return found
+
+
+class Nginx(Server):
+    """Answers `GET /` with OK; started when this returns."""
+
+    def __init__(self, network):
+        self.folder = tempfile.TemporaryDirectory(prefix="dwell-nginx-")
+        self.network = network
+        self.lines, self.argv = [], [find()]
+        _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+        configuration = pathlib.Path(self.folder.name) / "nginx.conf"
+        configuration.write_text(CONFIGURATION.format(
+            folder=self.folder.name, address=network.address, port=PORT, descriptors=descriptors))
+        self.process = network.start(
+            "server", [*self.argv, "-p", self.folder.name, "-c", str(configuration)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.address = f"{network.address}:{PORT}"
+        self._wait_ready()
+
+    def _wait_ready(self):
+        deadline = time.monotonic() + 10
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if self.network.server.listens(PORT):
+                return
+            time.sleep(0.02)
+        self.process.kill()
+        raise Failed(f"nginx is not ready: {self.process.stderr.read().strip()}")
+
+    def stop(self, patience=15):
+        try:
+            return super().stop(patience)
+        finally:
+            self.process.stderr.close()
+            self.folder.cleanup()

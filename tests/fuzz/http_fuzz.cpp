@@ -1,0 +1,89 @@
+// A whole HTTP server on the simulated engine: the input says what is sent to it, in which pieces,
+// and what goes wrong. What is sent back is read by a reader of its own, and what came in pieces
+// must have come to the same in one.
+#include "fuzz/plan.hpp"
+#include "http_cases/answers.hpp"
+#include "http_cases/service.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+
+namespace {
+
+using namespace dwell::testing;
+using namespace std::chrono_literals;
+
+constexpr unsigned setups = 5;
+
+struct outcome {
+  std::string answered;
+  std::string fate;
+  std::string seen;
+};
+
+outcome run(const plan& what) {
+  const auto which = static_cast<setup>(what.variant % setups);
+  seen_requests seen;
+  outcome made;
+  simulation network{what.network};
+  int opened_and_closed = 0;
+  dwell::service_options options = options_of(which);
+  options.on_close = [&](const dwell::connection&, const dwell::close_record&) {
+    ++opened_and_closed;
+  };
+  auto& server = network.serve(std::move(options),
+                               dwell::http::serve(routes_of_cases(seen), http_options_of(which)));
+  const std::vector<peer> clients = play(what, network, server);
+  expect_orderly_end(network, server, clients);
+  require(static_cast<std::uint64_t>(opened_and_closed) == server.counts().opened,
+          "one record for each connection");
+  for (const peer& each : clients) {
+    const answers read = read_answers(each.received(), each.got_end());
+    if (!read.fault.empty()) fail("the answers are well-formed: " + read.fault);
+    const bool complete = each.got_end() && !each.got_reset();
+    for (const answer& one : read.all) {
+      const bool may_be_cut = !complete && &one == &read.all.back();
+      require(one.whole || may_be_cut, "answers are whole, before an orderly end");
+    }
+    made.answered = to_string(read);
+    const dwell::close_record* const record = record_of(each);
+    made.fate = record == nullptr ? "not let in" : to_string(record->reason);
+  }
+  made.seen = seen.take();
+  return made;
+}
+
+bool mentions_expect(std::string_view text) {
+  constexpr std::string_view word = "expect";
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+           return std::tolower(static_cast<unsigned char>(a)) == b;
+         }) != text.end();
+}
+
+/// So that neither a deadline nor 100 Continue makes a difference.
+bool pieces_make_no_difference(const plan& what, std::string_view sent) {
+  const bool quick = static_cast<std::int64_t>(what.pieces.size()) * what.pause < 5s &&
+                     static_cast<setup>(what.variant % setups) != setup::impatient;
+  return what.is_plain() && quick && what.pieces.size() > 1 && !mentions_expect(sent);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view input{reinterpret_cast<const char*>(data), size};
+  const plan what = read_plan(input);
+  const outcome cut = run(what);
+  const std::string_view sent = input.substr(std::min<std::size_t>(input.size(), 8));
+  if (!pieces_make_no_difference(what, sent)) return 0;
+
+  plan whole = what;
+  whole.pieces = {sent};
+  const outcome once = run(whole);
+  if (cut.answered != once.answered || cut.fate != once.fate ||
+      (!what.two_clients && cut.seen != once.seen)) {
+    fail("pieces make no difference:\n  " + once.answered + " " + once.fate + "\n  in " +
+         std::to_string(what.pieces.size()) + " pieces: " + cut.answered + " " + cut.fate);
+  }
+  return 0;
+}
