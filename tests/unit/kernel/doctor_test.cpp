@@ -184,8 +184,8 @@ TEST(doctor, names_the_backlog_where_that_is_the_smaller) {
   system_facts facts = ordinary();
   facts.listeners = {{.where = {"0.0.0.0", 80}, .limit = 4'096},
                      {.where = {"::", 80}, .limit = 64}};
-  const limit* const one =
-      named(diagnose(facts, {.port = 80}), "backlog of [::]:80", server, per_second);
+  const diagnosis found = diagnose(facts, {.port = 80});
+  const limit* const one = named(found, "backlog of [::]:80", server, per_second);
   ASSERT_NE(one, nullptr);
   EXPECT_EQ(one->allows, 640);
   EXPECT_EQ(one->fix.find("raise net.core.somaxconn"), std::string::npos);
