@@ -36,7 +36,7 @@ bool prints_to_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 
 std::string with_commas(std::uint64_t number) {
   std::string text = std::to_string(number);
-  for (std::size_t place = text.size(); place > 3;) text.insert(place -= 3, ",");
+  for (std::size_t place = text.size(); place > 3;) text.insert(place -= 3, 1, ',');
   return text;
 }
 

@@ -100,8 +100,8 @@ class printer {
   explicit printer(const trace_options& options) : options_{options} {}
 
   void print(const transition& one) {
-    if (!begin_) begin_ = one.time;
-    const double time = one.time - *begin_;
+    if (begin_ < 0) begin_ = one.time;
+    const double time = one.time - begin_;
     const char* const side = one.local.port == options_.port ? "server" : "client";
     std::cout << (options_.as_json ? as_json(one, time, side) : as_text(one, time, side)) << '\n';
   }
@@ -132,7 +132,7 @@ class printer {
   }
 
   const trace_options& options_;
-  std::optional<double> begin_;
+  double begin_ = -1;  // of the first transition; until there is one, none
 };
 
 double seconds(std::chrono::duration<double> time) { return time.count(); }

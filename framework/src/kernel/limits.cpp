@@ -347,7 +347,7 @@ std::string readable(double number) {
     return {text.data(), end.ptr};
   }
   std::string text = std::to_string(static_cast<std::uint64_t>(std::llround(number)));
-  for (std::size_t place = text.size(); place > 3;) text.insert(place -= 3, ",");
+  for (std::size_t place = text.size(); place > 3;) text.insert(place -= 3, 1, ',');
   return text;
 }
 
