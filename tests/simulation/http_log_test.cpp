@@ -8,10 +8,17 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
-#include <regex>
 #include <sstream>
 
 namespace {
+
+/// Without the fields that begin so, each with the space after it.
+std::string without(std::string_view field, std::string text) {
+  for (auto at = text.find(field); at != std::string::npos; at = text.find(field, at)) {
+    text.erase(at, text.find(' ', at) + 1 - at);
+  }
+  return text;
+}
 
 /// What a client's bytes leave in the log, without times and addresses.
 std::string logged(const std::string& sent, bool reset = false) {
@@ -31,7 +38,7 @@ std::string logged(const std::string& sent, bool reset = false) {
     client.reset();
   }
   sim.advance(5min);
-  return std::regex_replace(text.str(), std::regex{"peer=\\S+ | ms=\\d+"}, "");
+  return without("peer=", without("ms=", text.str()));
 }
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -61,13 +68,12 @@ TEST(http_access_log, has_what_was_refused) {
 
 TEST(http_access_log, says_how_much_of_a_cut_answer_was_sent) {
   const std::string line = logged("GET /bytes/9000000 HTTP/1.1\r\nHost: a\r\n\r\n", true);
-  const std::regex shape{
-      "request=\"GET /bytes/9000000 HTTP/1.1\" status=200 bytes=(\\d+) close=peer_reset "
-      "exchanges=0\n"};
-  std::smatch found;
-  ASSERT_TRUE(std::regex_match(line, found, shape)) << line;
-  EXPECT_GT(std::stoi(found[1]), 1'000);
-  EXPECT_LT(std::stoi(found[1]), 9'000'000);
+  const std::string begin = "request=\"GET /bytes/9000000 HTTP/1.1\" status=200 bytes=";
+  ASSERT_TRUE(line.starts_with(begin)) << line;
+  EXPECT_TRUE(line.ends_with(" close=peer_reset exchanges=0\n")) << line;
+  const int sent = std::stoi(line.substr(begin.size()));
+  EXPECT_GT(sent, 1'000);
+  EXPECT_LT(sent, 9'000'000);
 }
 
 TEST(http_access_log, is_not_cut_by_what_a_client_sends) {
