@@ -13,11 +13,6 @@ from dataclasses import dataclass, field
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
 BEHAVIOUR = "^(unit|model|simulation|integration|kernel|snippets)$"
-# Where coroutines run in every form that the documentation shows. What GCC makes of them is its own affair; the
-# rest under ASan is Clang's.
-COROUTINES = "^(unit|simulation|snippets)$"
-# A model and a simulation have one thread.
-THREADS = "^(unit|integration|kernel|snippets)$"
 
 
 @dataclass
@@ -39,9 +34,8 @@ STAGES = [
     Stage("rules", "folders, names, documentation", "dev", labels="^(rules|docs)$"),
     Stage("gcc", "GCC", "dev", ["all", "public_headers"], BEHAVIOUR),
     Stage("clang", "Clang, ASan and UBSan", "asan-clang", ["all", "public_headers"], BEHAVIOUR),
-    Stage("asan", "GCC, ASan and UBSan", "asan",
-          ["unit_test", "simulation_test", "docs_test", "http_replay", "framing_replay"], COROUTINES),
-    Stage("tsan", "Clang, TSan", "tsan", ["all"], THREADS),
+    Stage("asan", "GCC, ASan and UBSan", "asan", ["all"], BEHAVIOUR),
+    Stage("tsan", "Clang, TSan", "tsan", ["all"], BEHAVIOUR),
     Stage("consumers", "installed package, subdirectory", "dev", ["all"], "^consumers$"),
     Stage("slow", "slow tests", "dev", ["all"], "^slow$", slow=True),
 ]
