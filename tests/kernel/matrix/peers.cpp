@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <system_error>
-#include <thread>
 
 namespace dwell {
 namespace {
@@ -62,7 +61,7 @@ void only_asks(raw_client& client, exchange&) { client.send(request); }
 void reads_slowly(raw_client& client, exchange& what) {
   client.send(request);
   do {
-    std::this_thread::sleep_for(5ms);
+    raw_client::dawdle(5ms);
   } while (!(what.announced && what.of.seen.bytes == what.reply.size()) &&
            read_some(client, what, 16 * 1024));
   client.close();
@@ -74,7 +73,7 @@ void still_uploads(raw_client& client, exchange& what) {
   try {
     for (int i = 0; i < 50; ++i) {
       client.send(part);
-      std::this_thread::sleep_for(1ms);
+      raw_client::dawdle(1ms);
     }
     read_answer(client, what);
   } catch (const std::system_error& failed) {
@@ -94,7 +93,7 @@ void sends_more(raw_client& client, exchange& what) {
 void closes_at_the_same_moment(raw_client& client, exchange& what) {
   client.send(request);
   what.all.may_answer.wait(false);
-  std::this_thread::sleep_for(what.of.client_port % 8 *
+  raw_client::dawdle(what.of.client_port % 8 *
                               250us);  // the server's timers are not finer
   try {
     client.shutdown_send();
