@@ -71,7 +71,8 @@ std::pair<std::optional<descriptor>, int> try_listen(std::uint16_t port, reuse a
   sockaddr_in any{};
   any.sin_family = AF_INET;
   any.sin_port = htons(port);
-  if (::bind(*made, reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) return {std::nullopt, errno};
+  if (::bind(*made, reinterpret_cast<sockaddr*>(&any), sizeof any) != 0)
+    return {std::nullopt, errno};
   if (::listen(*made, 1'000) != 0) return {std::nullopt, errno};
   return {std::move(made), 0};
 }
@@ -177,6 +178,14 @@ TEST(folk, time_wait_takes_no_descriptor) {
       EXPECT_EQ(descriptors(), before);
     });
   });
+}
+
+TEST(folk, time_wait_is_256_bytes_of_kernel_memory) {
+  std::size_t bytes = 0;
+  if (!(std::ifstream{"/sys/kernel/slab/tw_sock_TCP/slab_size"} >> bytes)) {
+    GTEST_SKIP() << "/sys/kernel/slab/tw_sock_TCP/slab_size cannot be read; needs root and SLUB";
+  }
+  EXPECT_LE(bytes, 256U);
 }
 
 TEST(folk, a_servers_port_is_not_used_up_the_same_client_port_connects_again) {

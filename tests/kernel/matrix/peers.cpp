@@ -93,8 +93,7 @@ void sends_more(raw_client& client, exchange& what) {
 void closes_at_the_same_moment(raw_client& client, exchange& what) {
   client.send(request);
   what.all.may_answer.wait(false);
-  raw_client::dawdle(what.of.client_port % 8 *
-                              250us);  // the server's timers are not finer
+  raw_client::dawdle(what.of.client_port % 16 * 1ms);  // about as long as the server takes for all
   try {
     client.shutdown_send();
   } catch (const std::system_error&) {  // reset before
