@@ -1,4 +1,4 @@
-// Where TIME_WAIT is in the end, asked of the kernel on both sides, for every close method.
+// Where TIME_WAIT is in the end, asked of the kernel on both sides, for replies of every size.
 
 #include <dwell/dwell.hpp>
 
@@ -26,22 +26,18 @@ constexpr std::size_t hardly_any = rounds / 50;     // 2 %
 constexpr std::size_t mss = 1448;                   // Ethernet, timestamps
 
 enum class form { direct, lingering };
-enum class client_closes { at_last_byte, at_eof };
 
 struct cell {
   close_method method;
   form how;
-  client_closes when;
   std::size_t reply;
 
   bool is_whole_segments() const { return reply % mss == 0; }
 };
 
 std::string to_string(const cell& c) {
-  return std::string{to_string(c.method)} + (c.how == form::direct ? ", direct" : ", lingering") +
-         (c.when == client_closes::at_eof ? ", client closes at EOF, "
-                                          : ", client closes at the last byte, ") +
-         std::to_string(c.reply) + " B";
+  return std::string{to_string(c.method)} +
+         (c.how == form::direct ? ", direct, " : ", lingering, ") + std::to_string(c.reply) + " B";
 }
 
 std::string pattern(std::size_t size) {
@@ -72,18 +68,11 @@ callbacks<> replies(const std::string& reply, form how) {
           .announces_close = true};
 }
 
-void exchange(const endpoint& where, const cell& c, const std::string& reply) {
+/// Knows the length, and so races with our FIN if that comes apart from the last bytes.
+void exchange(const endpoint& where, const std::string& reply) {
   raw_client client{where};
   client.send("get?");
-  if (c.method == close_method::abort) {
-    static_cast<void>(client.receive_to_end());
-    return;
-  }
   EXPECT_TRUE(client.receive(reply.size()) == reply) << "other bytes than those sent";
-  if (c.when == client_closes::at_last_byte) return;
-  const auto end = client.receive_to_end();
-  EXPECT_EQ(end.error, 0);
-  EXPECT_TRUE(end.data.empty());
 }
 
 outcome measure(const two_networks& networks, const cell& c) {
@@ -93,7 +82,7 @@ outcome measure(const two_networks& networks, const cell& c) {
                          .close = {.finished = c.method}},
                         replies(reply, c.how)};
   networks.on_client_side([&] {
-    for (std::size_t i = 0; i < rounds; ++i) exchange(server.where(), c, reply);
+    for (std::size_t i = 0; i < rounds; ++i) exchange(server.where(), reply);
   });
   EXPECT_TRUE(server.records().wait_for(rounds));
   const auto seen = networks.settled(server.where().port);
@@ -107,16 +96,13 @@ outcome measure(const two_networks& networks, const cell& c) {
 }
 
 template <class Check>
-void for_each_cell(close_method method, form how, std::initializer_list<client_closes> clients,
-                   Check&& check) {
+void for_each_size(close_method method, form how, Check&& check) {
   in_two_networks([&](two_networks& networks) {
-    for (const client_closes when : clients) {
-      for (const std::size_t reply : {std::size_t{100}, std::size_t{1'000}, std::size_t{10'000},
-                                      std::size_t{200'000}, mss, 7 * mss}) {
-        const cell c{method, how, when, reply};
-        SCOPED_TRACE(to_string(c));
-        check(c, measure(networks, c));
-      }
+    for (const std::size_t reply : {std::size_t{100}, std::size_t{1'000}, std::size_t{10'000},
+                                    std::size_t{200'000}, mss, 7 * mss}) {
+      const cell c{method, how, reply};
+      SCOPED_TRACE(to_string(c));
+      check(c, measure(networks, c));
     }
   });
 }
@@ -130,9 +116,7 @@ void expect_records_agree(const cell& c, const outcome& result) {
     EXPECT_EQ(record.reason, close_reason::finished);
     EXPECT_EQ(record.planned, c.method);
     EXPECT_EQ(record.done, c.method);
-    if (c.method != close_method::abort) {
-      EXPECT_EQ(record.sent, c.reply);
-    }
+    EXPECT_EQ(record.sent, c.reply);
     if (c.how == form::lingering) {
       EXPECT_TRUE(record.lingered);
     }
@@ -147,93 +131,31 @@ void expect_records_agree(const cell& c, const outcome& result) {
   EXPECT_PRED2(is_near, result.recorded(time_wait::there), result.on_client);
 }
 
-constexpr auto both_clients = {client_closes::at_last_byte, client_closes::at_eof};
+// The rest of what decides where TIME_WAIT goes, the peer's doing, is in
+// tests/kernel/matrix_test.cpp.
 
-TEST(placement, graceful_is_on_the_server) {
-  for_each_cell(close_method::graceful, form::direct, both_clients,
-                [](const cell& c, const outcome& result) {
-                  const bool certain = !c.is_whole_segments() || c.when == client_closes::at_eof;
-                  if (certain) {
-                    EXPECT_GE(result.on_server, most);
-                  }
-                  EXPECT_GE(result.on_server + result.on_client, rounds);
-                  expect_records_agree(c, result);
-                });
+void graceful_is_here(form how) {
+  for_each_size(close_method::graceful, how, [](const cell& c, const outcome& result) {
+    if (!c.is_whole_segments()) {
+      EXPECT_GE(result.on_server, most);
+    }
+    EXPECT_GE(result.on_server + result.on_client, rounds);
+    expect_records_agree(c, result);
+  });
 }
 
-TEST(placement, graceful_with_unread_input_is_on_the_server) {
-  for_each_cell(close_method::graceful, form::lingering, both_clients,
-                [](const cell& c, const outcome& result) {
-                  const bool certain = !c.is_whole_segments() || c.when == client_closes::at_eof;
-                  if (certain) {
-                    EXPECT_GE(result.on_server, most);
-                  }
-                  EXPECT_GE(result.on_server + result.on_client, rounds);
-                  expect_records_agree(c, result);
-                });
-}
+TEST(placement, graceful_is_on_the_server) { graceful_is_here(form::direct); }
+
+TEST(placement, graceful_with_unread_input_is_on_the_server) { graceful_is_here(form::lingering); }
 
 TEST(placement, abort_after_fin_is_nowhere) {
-  for_each_cell(close_method::abort_after_fin, form::direct, both_clients,
+  for_each_size(close_method::abort_after_fin, form::direct,
                 [](const cell& c, const outcome& result) {
                   if (!c.is_whole_segments()) {
                     EXPECT_LE(result.on_server + result.on_client, hardly_any);
                   }
                   expect_records_agree(c, result);
                 });
-}
-
-// Reading to the end keeps the descriptor open until the peer's FIN, and then it is too late for
-// TCP_LINGER2: what counts here is that every byte arrives, and that the record says so.
-TEST(placement, abort_after_fin_with_unread_input_delivers_and_says_where) {
-  for_each_cell(close_method::abort_after_fin, form::lingering, both_clients,
-                [](const cell& c, const outcome& result) { expect_records_agree(c, result); });
-}
-
-TEST(placement, abort_is_nowhere) {
-  for_each_cell(close_method::abort, form::direct, {client_closes::at_eof},
-                [](const cell& c, const outcome& result) {
-                  EXPECT_EQ(result.on_server + result.on_client, 0U);
-                  expect_records_agree(c, result);
-                });
-}
-
-TEST(placement, peer_first_is_on_the_client) {
-  for (const form how : {form::direct, form::lingering}) {
-    for_each_cell(close_method::peer_first, how, {client_closes::at_last_byte},
-                  [](const cell& c, const outcome& result) {
-                    EXPECT_GE(result.on_client, most);
-                    EXPECT_EQ(result.on_server, 0U);
-                    for (const close_record& record : result.records) {
-                      EXPECT_EQ(record.done, c.method);
-                      EXPECT_EQ(record.first, first_closer::peer);
-                      EXPECT_EQ(record.time_wait, time_wait::there);
-                    }
-                  });
-  }
-}
-
-TEST(placement, peer_first_ends_at_the_close_deadline_and_is_then_nowhere) {
-  in_two_networks([](two_networks& networks) {
-    const std::string reply = pattern(1'000);
-    running_server server{{.listen = {two_networks::server_address},
-                           .mode = connection_mode::short_lived,
-                           .deadlines = {.close = 300ms},
-                           .close = {.finished = close_method::peer_first}},
-                          replies(reply, form::direct)};
-    networks.on_client_side([&] {
-      raw_client client{server.where()};
-      client.send("get?");
-      EXPECT_EQ(client.receive_to_end().data, reply);
-      const close_record record = server.records().only();
-      EXPECT_GE(record.age, 300ms);
-      EXPECT_EQ(record.done, close_method::peer_first);
-      EXPECT_EQ(record.first, first_closer::here);
-      EXPECT_EQ(record.time_wait, time_wait::nowhere);
-    });
-    const auto seen = networks.settled(server.where().port);
-    EXPECT_EQ(seen.server[TCP_TIME_WAIT] + seen.client[TCP_TIME_WAIT], 0U);
-  });
 }
 
 TEST(placement, peer_first_without_an_announcement_is_graceful) {

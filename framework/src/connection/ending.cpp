@@ -137,13 +137,7 @@ void loop::step(slot& c, lifecycle_event what) {
     case lifecycle_action::none:
     case lifecycle_action::flush: return;
     case lifecycle_action::tell_handler: return tell_end_of_input(c);
-    case lifecycle_action::send_fin: {
-      c.fin_sent = true;
-      io_->shutdown_send(c.io);
-      const auto facts = io_->facts(c.io);
-      c.open_after_fin = facts && (facts->state == TCP_FIN_WAIT1 || facts->state == TCP_FIN_WAIT2);
-      return;
-    }
+    case lifecycle_action::send_fin: return send_fin(c);
     case lifecycle_action::poll_unacknowledged:
       c.poll_backoff = 0;
       c.nearer_deadline = true;
@@ -187,15 +181,23 @@ bool loop::is_settled(slot& c) noexcept {
   return facts && facts->send_window >= outstanding;
 }
 
+/// Our FIN, and whether the peer's had come before it: that decides where TIME_WAIT goes, and a
+/// round trip later the state does not tell any more.
+void loop::send_fin(slot& c) noexcept {
+  c.fin_sent = true;
+  io_->shutdown_send(c.io);
+  const auto facts = c.io.is_tcp ? io_->facts(c.io) : std::nullopt;
+  if (!facts) return;
+  c.open_after_fin = facts->state == TCP_FIN_WAIT1 || facts->state == TCP_FIN_WAIT2;
+  c.closed_before_fin = facts->state == TCP_LAST_ACK;
+}
+
 /// Our FIN, unless the peer was asked to send the first; then whatever comes is read and thrown
 /// away until its FIN.
 void loop::start_discarding(slot& c) {
   if (c.state == lifecycle_state::lingering) {
     c.lingered = true;
-    if (!c.fin_sent) {
-      c.fin_sent = true;
-      io_->shutdown_send(c.io);
-    }
+    if (!c.fin_sent) send_fin(c);
   }
   c.unread += static_cast<std::uint32_t>(c.kept.size());
   c.kept.clear();

@@ -233,6 +233,7 @@ class loop final : public engine_events {
   void after_flush(slot& c);
   lifecycle_event how_flushed(slot& c);
   void start_discarding(slot& c);
+  void send_fin(slot& c) noexcept;
   void drain_input(slot& c) noexcept;
   bool is_settled(slot& c) noexcept;
   void poll_unacknowledged(slot& c);

@@ -61,13 +61,13 @@ void loop::place_time_wait(slot& c, dwell::release how, close_record& record) {
   }
   // Both FINs were seen from here, so the socket's state can tell: CLOSING means that they crossed,
   // LAST_ACK that the peer's was there before ours left, CLOSED that all is acknowledged. The last
-  // follows either of the first two within a round trip: it tells only if input was still open
-  // after our FIN.
+  // follows either of the first two within a round trip: then what was seen when our FIN left
+  // tells.
   const auto facts = io_->facts(c.io);
   if (!facts) return place(who, time_wait::here, certainty::expected);
   record.rtt = facts->rtt;
   if (facts->state == TCP_CLOSING) return place(who, time_wait::both, certainty::expected);
-  if (facts->state == TCP_LAST_ACK) {
+  if (facts->state == TCP_LAST_ACK || c.closed_before_fin) {
     return place(first_closer::peer, time_wait::there, certainty::observed);
   }
   const bool done = facts->state == TCP_CLOSE || facts->state == TCP_TIME_WAIT;

@@ -83,7 +83,8 @@ struct slot final : connection {
   bool yielded : 1 = false;      // what was kept comes again, before more is read
   bool input_ended : 1 = false;  // the peer's FIN was read
   bool fin_sent : 1 = false;
-  bool open_after_fin : 1 = false;  // when ours left, the peer's had not come
+  bool open_after_fin : 1 = false;     // when ours left, the peer's had not come
+  bool closed_before_fin : 1 = false;  // it had come and was not read yet
   bool half_close_asked : 1 = false;
   bool peer_gone : 1 = false;   // HUP while nobody read: the kernel's set no longer has it
   bool above_high : 1 = false;  // output above the high watermark: no more input

@@ -100,7 +100,8 @@ void responder::respond(connection& peer, session& self, const request& what, co
   const answered_request to{what.method(), what.is_http_1_1(), !answer.close};
   const std::string_view body = body_of(answer, to);
   write_head(peer, answer, to);
-  if (answer.close) peer.announced_close();
+  // Who waits for the end of the connection to know the end of the body will not close first.
+  if (answer.close && !endless) peer.announced_close();
 
   if (!answer.stream && body.size() <= sent_at_once) {
     if (!body.empty()) peer.send(body);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace dwell {
@@ -49,6 +50,9 @@ class raw_client {
   bool hears_nothing_for(std::chrono::milliseconds how_long);
   /// True when bytes, FIN or RST are there to be seen.
   bool hears_something(std::chrono::milliseconds within = patience);
+
+  /// Takes its time, as some peers do. Not for waiting.
+  static void dawdle(std::chrono::microseconds how_long) { std::this_thread::sleep_for(how_long); }
 
   void shutdown_send();
   /// RST.

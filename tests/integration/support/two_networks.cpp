@@ -106,6 +106,20 @@ void two_networks::on_client_side(const std::function<void()>& body) const {
   });
 }
 
+std::string two_networks::drop_on_client_side(const std::vector<std::uint16_t>& ports) const {
+  std::string set;
+  for (const std::uint16_t port : ports) set += (set.empty() ? "{ " : ", ") + std::to_string(port);
+  const auto chain = [&set](const std::string& hook) {
+    return " chain " + hook + " { type filter hook " + hook + " priority 0; tcp sport " + set +
+           " } drop; tcp dport " + set + " } drop; };";
+  };
+  std::string rules = "add table inet vanished; delete table inet vanished";
+  if (!ports.empty()) rules += "; table inet vanished {" + chain("input") + chain("output") + " }";
+  std::string why;
+  on_client_side([&] { why = run("nft '" + rules + '\''); });
+  return why;
+}
+
 two_networks::both_sides two_networks::settled(std::uint16_t port) const {
   const auto only_time_wait = [](const state_counts& counts) {
     for (std::size_t state = 0; state < counts.size(); ++state) {

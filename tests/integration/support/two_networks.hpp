@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 namespace dwell {
 
@@ -23,6 +25,10 @@ class two_networks {
 
   /// Runs `body` in the client's network, on a thread of its own, and waits for it.
   void on_client_side(const std::function<void()>& body) const;
+
+  /// From now on the client's network drops what comes from or goes to these ports, so that its end
+  /// has vanished; none: nothing is dropped any more. Returns why not, or nothing.
+  std::string drop_on_client_side(const std::vector<std::uint16_t>& ports) const;
 
   struct both_sides {
     state_counts server;

@@ -16,20 +16,31 @@ namespace dwell::inline v0 {
 /// look from here as if each end had been first.
 enum class first_closer : std::uint8_t { here, peer };
 
-/// Where the connection's TIME_WAIT is.
+/// Where the connection's TIME_WAIT is. The record is made when the descriptor is released, and a
+/// direct close releases it before the peer has answered our FIN; see certainty. A peer that does
+/// not do its part takes a TIME_WAIT away and never adds one, so that `here` and `both` together
+/// are an upper bound: size net.ipv4.tcp_max_tw_buckets by them. One exception: FINs that cross
+/// `abort_after_fin` make a TIME_WAIT on both ends (RFC 9293, CLOSING), which no option prevents.
 enum class time_wait : std::uint8_t {
-  here,
-  there,
-  both,            ///< the two FINs crossed (RFC 9293, CLOSING)
-  nowhere,         ///< a reset ended the connection
+  here,     ///< our FIN was first. Until the peer's comes the kernel keeps FIN_WAIT_2, at the
+            ///< same price and in the same table as TIME_WAIT
+  there,    ///< the peer's FIN was first, and ours ended the connection
+  both,     ///< the two FINs crossed (RFC 9293, CLOSING)
+  nowhere,  ///< a reset ended the connection, or will
   not_applicable,  ///< not TCP: a Unix socket
 };
 
 /// What a time_wait claim rests on.
 enum class certainty : std::uint8_t {
-  expected,  ///< follows from the calls made; the wire may have decided otherwise after the
-             ///< descriptor was released
-  observed,  ///< the socket's state was seen to say so
+  /// The calls made, and a peer that acknowledges our FIN and then closes without sending more. One
+  /// that vanishes, sends more to a connection closed directly, or holds its half open for longer
+  /// than socket_options::linger2 leaves no TIME_WAIT where `here` is expected; one whose last
+  /// acknowledgement is lost, or whose FIN crossed ours, may leave it on the other end or on both.
+  expected,
+  /// The socket's state was seen to say so: what is said to be `here` or `there` is. `here` does
+  /// not
+  /// rule out that the peer has one as well, after FINs that crossed.
+  observed,
 };
 
 inline constexpr std::size_t time_wait_count = 5;
