@@ -1,0 +1,317 @@
+// How long the kernel keeps a socket in each state when the other end misbehaves: what ends it, and
+// what does not. Plain sockets, without Dwell.
+
+#include "lasting.hpp"
+
+#include <dwell/kernel/kernel_view.hpp>
+
+#include "support/eventually.hpp"
+#include "support/raw_client.hpp"
+#include "support/two_networks.hpp"
+
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <optional>
+#include <string>
+#include <sys/socket.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace dwell {
+namespace {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+
+void set_sysctl(const std::string& name, int value) {
+  std::ofstream file{"/proc/sys/net/ipv4/" + name};
+  ASSERT_TRUE(file << value << std::flush) << name;
+}
+
+void set_option(int descriptor, int level, int option, int value) {
+  ASSERT_EQ(::setsockopt(descriptor, level, option, &value, sizeof value), 0) << option;
+}
+void set_tcp(int descriptor, int option, int value) {
+  set_option(descriptor, IPPROTO_TCP, option, value);
+}
+
+sockaddr_in address_of(const char* address, std::uint16_t port) {
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_port = htons(port);
+  ::inet_pton(AF_INET, address, &where.sin_addr);
+  return where;
+}
+
+/// A connection whose end here is a plain descriptor, and whose other end is in another network.
+class connected {
+ public:
+  explicit connected(const two_networks& networks) : listener_{open()} {
+    networks.on_client_side([&] {
+      peer_ = std::make_unique<raw_client>(endpoint{two_networks::server_address, port_});
+    });
+    end_.emplace(port_);
+    here_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (here_ < 0) throw std::system_error{errno, std::generic_category(), "accept"};
+  }
+  connected(const connected&) = delete;
+  connected& operator=(const connected&) = delete;
+  ~connected() {
+    close();
+    ::close(listener_);
+  }
+
+  int here() const noexcept { return here_; }
+  raw_client& peer() noexcept { return *peer_; }
+  std::uint16_t port() const noexcept { return port_; }
+  kernels_end* operator->() noexcept { return &*end_; }
+  void shutdown_send() const { ::shutdown(here_, SHUT_WR); }
+  void close() {
+    if (here_ >= 0) ::close(std::exchange(here_, -1));
+  }
+
+  /// SO_ERROR, once there is one.
+  int error() const {
+    int value = 0;
+    eventually([&] {
+      socklen_t size = sizeof value;
+      ::getsockopt(here_, SOL_SOCKET, SO_ERROR, &value, &size);
+      return value != 0;
+    });
+    return value;
+  }
+
+ private:
+  int open() {
+    const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in where = address_of(two_networks::server_address, 0);
+    socklen_t size = sizeof where;
+    if (made < 0 || ::bind(made, reinterpret_cast<sockaddr*>(&where), size) != 0 ||
+        ::listen(made, 8) != 0) {
+      throw std::system_error{errno, std::generic_category(), "listen"};
+    }
+    ::getsockname(made, reinterpret_cast<sockaddr*>(&where), &size);
+    port_ = ntohs(where.sin_port);
+    return made;
+  }
+
+  std::uint16_t port_ = 0;
+  int listener_;
+  int here_ = -1;
+  std::unique_ptr<raw_client> peer_;
+  std::optional<kernels_end> end_;
+};
+
+TEST(established_lasts, for_ever_when_the_peer_vanishes_and_nothing_is_sent) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    set_tcp(one.here(), TCP_USER_TIMEOUT, 300);
+    vanish(one.peer().descriptor());
+    EXPECT_EQ(one->seen()->timer, socket_timer::none) << "the user timeout needs something sent";
+  });
+}
+
+TEST(established_lasts, until_keepalive_has_asked_in_vain) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    set_tcp(one.here(), TCP_KEEPIDLE, 1);
+    set_tcp(one.here(), TCP_KEEPINTVL, 1);
+    set_tcp(one.here(), TCP_KEEPCNT, 1);
+    set_option(one.here(), SOL_SOCKET, SO_KEEPALIVE, 1);
+    vanish(one.peer().descriptor());
+    const auto begin = clock::now();
+    EXPECT_EQ(one->seen()->timer, socket_timer::keepalive);
+    EXPECT_EQ(one.error(), ETIMEDOUT);
+    EXPECT_GE(clock::now() - begin, 1900ms) << "a second of silence, and one for the probe";
+  });
+}
+
+TEST(established_lasts, until_the_user_timeout_when_nothing_is_acknowledged) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    connected patient{networks};
+    for (connected* each : {&one, &patient}) {
+      vanish(each->peer().descriptor());
+      ASSERT_EQ(::send(each->here(), "x", 1, 0), 1);
+    }
+    set_tcp(one.here(), TCP_USER_TIMEOUT, 300);
+    EXPECT_EQ(one.error(), ETIMEDOUT);
+    ASSERT_TRUE(patient->seen());
+    EXPECT_EQ(patient->seen()->timer, socket_timer::retransmit)
+        << "and so on for a quarter of an hour";
+  });
+}
+
+TEST(fin_wait_1_lasts, until_the_user_timeout_when_the_peer_vanishes) {
+  in_two_networks([](two_networks& networks) {
+    connected open{networks};
+    connected orphan{networks};
+    connected patient{networks};
+    for (connected* each : {&open, &orphan, &patient}) vanish(each->peer().descriptor());
+    set_tcp(open.here(), TCP_USER_TIMEOUT, 300);
+    set_tcp(orphan.here(), TCP_USER_TIMEOUT, 300);
+    open.shutdown_send();
+    orphan.close();
+    patient.close();
+    EXPECT_TRUE(open->goes());
+    EXPECT_TRUE(orphan->goes());
+    ASSERT_TRUE(patient->seen());
+    EXPECT_EQ(patient->seen()->state, tcp_state::fin_wait_1);
+    EXPECT_EQ(patient->seen()->timer, socket_timer::retransmit);
+  });
+}
+
+TEST(fin_wait_1_lasts, until_the_user_timeout_when_the_peer_lives_and_does_not_read) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    connected patient{networks};
+    const std::string much(1 << 20, 'x');
+    for (connected* each : {&one, &patient}) {
+      set_tcp(each->peer().descriptor(), TCP_WINDOW_CLAMP, 4096);
+      while (::send(each->here(), much.data(), much.size(), MSG_DONTWAIT) > 0) continue;
+    }
+    set_tcp(one.here(), TCP_USER_TIMEOUT, 300);
+    one.close();
+    patient.close();
+    EXPECT_TRUE(one->goes()) << "an end to a peer that is alive";
+    ASSERT_TRUE(patient->seen());
+    EXPECT_EQ(patient->seen()->state, tcp_state::fin_wait_1);
+    EXPECT_TRUE(patient->seen()->is_orphan());
+  });
+}
+
+TEST(fin_wait_2_lasts, for_ever_while_the_descriptor_is_open) {
+  in_two_networks([](two_networks& networks) {
+    set_sysctl("tcp_fin_timeout", 1);
+    connected one{networks};
+    set_tcp(one.here(), TCP_LINGER2, 1);
+    set_tcp(one.here(), TCP_USER_TIMEOUT, 300);
+    one.shutdown_send();
+    ASSERT_TRUE(one->comes_to(tcp_state::fin_wait_2));
+    EXPECT_EQ(one->seen()->timer, socket_timer::none) << "no timer runs that could end it";
+  });
+}
+
+TEST(fin_wait_2_lasts, as_long_as_linger2_says_once_it_is_an_orphan) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    set_tcp(one.here(), TCP_LINGER2, 1);
+    const auto begin = clock::now();
+    one.close();
+    ASSERT_TRUE(one->comes_to(tcp_state::fin_wait_2));
+    EXPECT_LE(one->seen()->remaining, 1s);
+    EXPECT_TRUE(one->goes()) << "without a TIME_WAIT";
+    EXPECT_GE(clock::now() - begin, 900ms);
+  });
+}
+
+TEST(fin_wait_2_lasts, as_long_as_fin_timeout_says_otherwise) {
+  in_two_networks([](two_networks& networks) {
+    connected by_default{networks};
+    by_default.close();
+    ASSERT_TRUE(by_default->comes_to(tcp_state::fin_wait_2));
+    EXPECT_GT(by_default->seen()->remaining, 30s);
+    EXPECT_LE(by_default->seen()->remaining, 60s);
+    set_sysctl("tcp_fin_timeout", 20);
+    connected one{networks};
+    one.close();
+    ASSERT_TRUE(one->comes_to(tcp_state::fin_wait_2));
+    EXPECT_LE(one->seen()->remaining, 20s);
+  });
+}
+
+TEST(time_wait_lasts, a_minute_whatever_is_set) {
+  in_two_networks([](two_networks& networks) {
+    set_sysctl("tcp_fin_timeout", 5);
+    connected one{networks};
+    set_tcp(one.here(), TCP_LINGER2, 5);
+    one.close();
+    one.peer().close();
+    ASSERT_TRUE(one->comes_to(tcp_state::time_wait));
+    EXPECT_GT(one->seen()->remaining, 30s);
+    EXPECT_LE(one->seen()->remaining, 60s);
+  });
+}
+
+TEST(close_wait_lasts, until_the_program_closes) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    set_tcp(one.here(), TCP_USER_TIMEOUT, 300);
+    one.peer().shutdown_send();
+    ASSERT_TRUE(one->comes_to(tcp_state::close_wait));
+    EXPECT_EQ(one->seen()->timer, socket_timer::none);
+    one.close();
+    EXPECT_TRUE(one->goes());
+  });
+}
+
+TEST(last_ack_lasts, until_the_user_timeout_when_the_peer_vanishes) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    connected patient{networks};
+    for (connected* each : {&one, &patient}) {
+      each->peer().shutdown_send();
+      ASSERT_TRUE((*each)->comes_to(tcp_state::close_wait));
+      vanish(each->peer().descriptor());
+    }
+    set_tcp(one.here(), TCP_USER_TIMEOUT, 300);
+    one.close();
+    patient.close();
+    EXPECT_TRUE(one->goes());
+    ASSERT_TRUE(patient->seen());
+    EXPECT_EQ(patient->seen()->state, tcp_state::last_ack);
+    EXPECT_EQ(patient->seen()->timer, socket_timer::retransmit);
+  });
+}
+
+/// A socket that has sent a SYN and hears no answer.
+int connect_deaf(std::uint16_t port, int option = 0, int value = 0) {
+  const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  vanish(made);
+  if (option != 0) set_tcp(made, option, value);
+  const sockaddr_in where = address_of(two_networks::server_address, port);
+  ::connect(made, reinterpret_cast<const sockaddr*>(&where), sizeof where);
+  return made;
+}
+
+TEST(syn_sent_lasts, until_the_user_timeout) {
+  in_two_networks([](two_networks& networks) {
+    connected any{networks};
+    networks.on_client_side([&] {
+      const int one = connect_deaf(any.port(), TCP_USER_TIMEOUT, 300);
+      int error = 0;
+      EXPECT_TRUE(eventually([&] {
+        socklen_t size = sizeof error;
+        ::getsockopt(one, SOL_SOCKET, SO_ERROR, &error, &size);
+        return error != 0;
+      }));
+      EXPECT_EQ(error, ETIMEDOUT);
+      ::close(one);
+    });
+  });
+}
+
+TEST(syn_received_lasts, as_many_retries_as_tcp_synack_retries_says) {
+  in_two_networks([](two_networks& networks) {
+    set_sysctl("tcp_synack_retries", 0);
+    connected any{networks};
+    networks.on_client_side([&] { ::close(connect_deaf(any.port())); });
+    const auto requests = [port = any.port()] {
+      kernel_view kernel;
+      return kernel.port(port).local[tcp_state::syn_received];
+    };
+    ASSERT_TRUE(eventually([&] { return requests() == 1; }));
+    EXPECT_TRUE(eventually([&] { return requests() == 0; }));
+  });
+}
+
+}  // namespace
+}  // namespace dwell
