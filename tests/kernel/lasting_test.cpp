@@ -5,23 +5,17 @@
 
 #include <dwell/kernel/kernel_view.hpp>
 
-#include "support/eventually.hpp"
 #include "support/raw_client.hpp"
 #include "support/two_networks.hpp"
 
 #include <gtest/gtest.h>
 
-#include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
-#include <fstream>
 #include <memory>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <optional>
 #include <string>
 #include <sys/socket.h>
-#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -31,48 +25,20 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-void set_sysctl(const std::string& name, int value) {
-  std::ofstream file{"/proc/sys/net/ipv4/" + name};
-  ASSERT_TRUE(file << value << std::flush) << name;
-}
-
-void set_option(int descriptor, int level, int option, int value) {
-  ASSERT_EQ(::setsockopt(descriptor, level, option, &value, sizeof value), 0) << option;
-}
-void set_tcp(int descriptor, int option, int value) {
-  set_option(descriptor, IPPROTO_TCP, option, value);
-}
-
-sockaddr_in address_of(const char* address, std::uint16_t port) {
-  sockaddr_in where{};
-  where.sin_family = AF_INET;
-  where.sin_port = htons(port);
-  ::inet_pton(AF_INET, address, &where.sin_addr);
-  return where;
-}
-
 /// A connection whose end here is a plain descriptor, and whose other end is in another network.
 class connected {
  public:
-  explicit connected(const two_networks& networks) : listener_{open()} {
-    networks.on_client_side([&] {
-      peer_ = std::make_unique<raw_client>(endpoint{two_networks::server_address, port_});
-    });
-    end_.emplace(port_);
-    here_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (here_ < 0) throw std::system_error{errno, std::generic_category(), "accept"};
+  explicit connected(const two_networks& networks) {
+    networks.on_client_side([&] { peer_ = std::make_unique<raw_client>(listener_.where()); });
+    here_ = listener_.accept();
   }
   connected(const connected&) = delete;
   connected& operator=(const connected&) = delete;
-  ~connected() {
-    close();
-    ::close(listener_);
-  }
+  ~connected() { close(); }
 
   int here() const noexcept { return here_; }
   raw_client& peer() noexcept { return *peer_; }
-  std::uint16_t port() const noexcept { return port_; }
-  kernels_end* operator->() noexcept { return &*end_; }
+  kernels_end* operator->() noexcept { return &end_; }
   void shutdown_send() const { ::shutdown(here_, SHUT_WR); }
   void close() {
     if (here_ >= 0) ::close(std::exchange(here_, -1));
@@ -90,24 +56,10 @@ class connected {
   }
 
  private:
-  int open() {
-    const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in where = address_of(two_networks::server_address, 0);
-    socklen_t size = sizeof where;
-    if (made < 0 || ::bind(made, reinterpret_cast<sockaddr*>(&where), size) != 0 ||
-        ::listen(made, 8) != 0) {
-      throw std::system_error{errno, std::generic_category(), "listen"};
-    }
-    ::getsockname(made, reinterpret_cast<sockaddr*>(&where), &size);
-    port_ = ntohs(where.sin_port);
-    return made;
-  }
-
-  std::uint16_t port_ = 0;
-  int listener_;
+  listener listener_;
   int here_ = -1;
   std::unique_ptr<raw_client> peer_;
-  std::optional<kernels_end> end_;
+  kernels_end end_{listener_.port()};
 };
 
 TEST(established_lasts, for_ever_when_the_peer_vanishes_and_nothing_is_sent) {
@@ -147,6 +99,23 @@ TEST(established_lasts, until_the_user_timeout_when_nothing_is_acknowledged) {
     ASSERT_TRUE(patient->seen());
     EXPECT_EQ(patient->seen()->timer, socket_timer::retransmit)
         << "and so on for a quarter of an hour";
+  });
+}
+
+TEST(established_lasts, no_longer_than_the_user_timeout_whatever_keepalive_counts) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    connected patient{networks};
+    for (connected* each : {&one, &patient}) {
+      set_tcp(each->here(), TCP_KEEPIDLE, 1);
+      set_tcp(each->here(), TCP_KEEPINTVL, 1);
+      set_tcp(each->here(), TCP_KEEPCNT, 100);
+      set_option(each->here(), SOL_SOCKET, SO_KEEPALIVE, 1);
+      vanish(each->peer().descriptor());
+    }
+    set_tcp(one.here(), TCP_USER_TIMEOUT, 1500);
+    EXPECT_EQ(one.error(), ETIMEDOUT);
+    EXPECT_EQ(patient->seen()->timer, socket_timer::keepalive);
   });
 }
 
@@ -269,47 +238,6 @@ TEST(last_ack_lasts, until_the_user_timeout_when_the_peer_vanishes) {
     ASSERT_TRUE(patient->seen());
     EXPECT_EQ(patient->seen()->state, tcp_state::last_ack);
     EXPECT_EQ(patient->seen()->timer, socket_timer::retransmit);
-  });
-}
-
-/// A socket that has sent a SYN and hears no answer.
-int connect_deaf(std::uint16_t port, int option = 0, int value = 0) {
-  const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  vanish(made);
-  if (option != 0) set_tcp(made, option, value);
-  const sockaddr_in where = address_of(two_networks::server_address, port);
-  ::connect(made, reinterpret_cast<const sockaddr*>(&where), sizeof where);
-  return made;
-}
-
-TEST(syn_sent_lasts, until_the_user_timeout) {
-  in_two_networks([](two_networks& networks) {
-    connected any{networks};
-    networks.on_client_side([&] {
-      const int one = connect_deaf(any.port(), TCP_USER_TIMEOUT, 300);
-      int error = 0;
-      EXPECT_TRUE(eventually([&] {
-        socklen_t size = sizeof error;
-        ::getsockopt(one, SOL_SOCKET, SO_ERROR, &error, &size);
-        return error != 0;
-      }));
-      EXPECT_EQ(error, ETIMEDOUT);
-      ::close(one);
-    });
-  });
-}
-
-TEST(syn_received_lasts, as_many_retries_as_tcp_synack_retries_says) {
-  in_two_networks([](two_networks& networks) {
-    set_sysctl("tcp_synack_retries", 0);
-    connected any{networks};
-    networks.on_client_side([&] { ::close(connect_deaf(any.port())); });
-    const auto requests = [port = any.port()] {
-      kernel_view kernel;
-      return kernel.port(port).local[tcp_state::syn_received];
-    };
-    ASSERT_TRUE(eventually([&] { return requests() == 1; }));
-    EXPECT_TRUE(eventually([&] { return requests() == 0; }));
   });
 }
 
