@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
-#include <ranges>
 #include <stdexcept>
 #include <thread>
 
@@ -181,7 +180,8 @@ void tour::play(const scene& what, std::size_t number, std::size_t steps, narrat
                 .server = what.server_begins()};
   read(where, ends);
   teller.reached(what, where);
-  for (const step& one : what.steps | std::views::take(steps)) {
+  for (std::size_t i = 0; i < steps; ++i) {
+    const step& one = what.steps.at(i);
     take(one, ends);
     where = {.client_endpoint = where.client_endpoint,
              .server_endpoint = where.server_endpoint,

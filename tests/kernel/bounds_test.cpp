@@ -21,9 +21,10 @@ using namespace std::chrono_literals;
 /// A server in one network, and a client in the other that does not do what it should.
 class misbehaved {
  public:
-  misbehaved(const two_networks& networks, service_options options, handler what)
+  misbehaved(const two_networks& networks, service_options options, handler what,
+             const client_options& client = {})
       : server_{there(std::move(options)), std::move(what)} {
-    networks.on_client_side([&] { peer_ = std::make_unique<raw_client>(server_.where()); });
+    networks.on_client_side([&] { peer_ = std::make_unique<raw_client>(server_.where(), client); });
     EXPECT_TRUE(server_.wait_for_live(1));
   }
 
@@ -83,6 +84,25 @@ TEST(bounds, a_user_timeout_of_its_own_making_from_write_and_close) {
     misbehaved one{networks, {.deadlines = times}, indifferent()};
     vanish(one.peer().descriptor());
     EXPECT_TRUE(one->goes()) << to_string(one->seen()->state);
+  });
+}
+
+TEST(bounds, fin_wait_1_with_an_answer_that_nobody_reads_by_the_user_timeout) {
+  in_two_networks([](two_networks& networks) {
+    misbehaved one{
+        networks,
+        {.deadlines = unlimited_time, .socket = {.user_timeout = 1s, .send_buffer = 1 << 20}},
+        callbacks<>{.on_data =
+                        [](connection& peer, no_session&, bytes data) {
+                          peer.send(bytes{std::string(100'000, 'x')});
+                          peer.close();
+                          return data.size();
+                        }},
+        {.receive_buffer = 4096}};
+    one.peer().send("x");
+    ASSERT_TRUE(one->comes_to(tcp_state::fin_wait_1));
+    EXPECT_EQ(one.records().only().reason, close_reason::finished);
+    EXPECT_TRUE(one->goes());
   });
 }
 

@@ -102,6 +102,26 @@ TEST(established_lasts, until_the_user_timeout_when_nothing_is_acknowledged) {
   });
 }
 
+/// Nothing fits any more: to the peer, which does not read, or into the kernel here.
+void fill(connected& one) {
+  const std::string much(1 << 20, 'x');
+  set_tcp(one.peer().descriptor(), TCP_WINDOW_CLAMP, 4096);
+  while (::send(one.here(), much.data(), much.size(), MSG_DONTWAIT) > 0) continue;
+}
+
+TEST(established_lasts, until_the_user_timeout_when_the_peer_lives_and_does_not_read) {
+  in_two_networks([](two_networks& networks) {
+    connected one{networks};
+    connected patient{networks};
+    fill(one);
+    fill(patient);
+    set_tcp(one.here(), TCP_USER_TIMEOUT, 300);
+    EXPECT_EQ(one.error(), ETIMEDOUT) << "an end to a peer that is alive";
+    ASSERT_TRUE(patient->seen());
+    EXPECT_EQ(patient->seen()->state, tcp_state::established);
+  });
+}
+
 TEST(established_lasts, no_longer_than_the_user_timeout_whatever_keepalive_counts) {
   in_two_networks([](two_networks& networks) {
     connected one{networks};
@@ -142,11 +162,8 @@ TEST(fin_wait_1_lasts, until_the_user_timeout_when_the_peer_lives_and_does_not_r
   in_two_networks([](two_networks& networks) {
     connected one{networks};
     connected patient{networks};
-    const std::string much(1 << 20, 'x');
-    for (connected* each : {&one, &patient}) {
-      set_tcp(each->peer().descriptor(), TCP_WINDOW_CLAMP, 4096);
-      while (::send(each->here(), much.data(), much.size(), MSG_DONTWAIT) > 0) continue;
-    }
+    fill(one);
+    fill(patient);
     set_tcp(one.here(), TCP_USER_TIMEOUT, 300);
     one.close();
     patient.close();

@@ -241,12 +241,12 @@ class ThePage(unittest.TestCase):
     def test_shows_what_a_run_says(self):
         ladders = ladders_of(played(self, "--ladder"))
         shown = re.findall(LADDER, PAGE.read_text())
-        self.assertEqual([title for title, _ in shown], list(ladders), "each ladder once, in order")
+        self.assertEqual(sorted(title for title, _ in shown), sorted(ladders), "each ladder once")
         for title, ladder in shown:
-            self.assertEqual(ladder, ladders[title], f"run {pathlib.Path(__file__).name} --write")
+            self.assertEqual(ladder, ladders[title], "run ./dev build && ./dev docs")
 
 
-LADDER = re.compile(r"<!-- states_tour: (.*) -->\n```text\n(.*?)```\n", re.DOTALL)
+LADDER = re.compile(r"<!-- states_tour: (.*) -->\n```text\n([^`]*)```\n")
 
 
 def ladders_of(said):
@@ -255,9 +255,18 @@ def ladders_of(said):
 
 
 def write_page():
-    ladders = ladders_of(run("--ladder").stdout)
-    text = LADDER.sub(lambda match: match[0].replace(match[2], ladders[match[1]]), PAGE.read_text())
-    PAGE.write_text(text)
+    """Writes them anew, where the tour can be run."""
+    if not tour().exists():
+        return print(f"{PAGE.name}: its ladders need a build (./dev build)")
+    done = run("--ladder")
+    if done.returncode != 0:
+        return print(f"{PAGE.name}: its ladders stay as they are; {done.stderr.strip()}")
+    ladders = ladders_of(done.stdout)
+    text = PAGE.read_text()
+    written = LADDER.sub(lambda match: f"<!-- states_tour: {match[1]} -->\n```text\n{ladders[match[1]]}```\n", text)
+    if written != text:
+        PAGE.write_text(written)
+        print(f"docs/{PAGE.name}: rewritten")
 
 
 if __name__ == "__main__":
