@@ -142,8 +142,8 @@ std::string_view to_string(call does, side who, server_kind server) noexcept {
     case call::connect: return "connect()";
     case call::shutdown_send: return dwells ? "shutdown_send()" : "shutdown(SHUT_WR)";
     case call::close: return "close()";
-    case call::abort: return "close(…, abort)";
-    case call::abort_after_fin: return "close(…, abort_after_fin)";
+    case call::abort: return "close(.., abort)";
+    case call::abort_after_fin: return "close(.., abort_after_fin)";
   }
   return "";
 }

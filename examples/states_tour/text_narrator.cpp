@@ -1,4 +1,5 @@
 #include "narrators.hpp"
+#include "picture.hpp"
 
 #include <cstddef>
 #include <iomanip>
@@ -12,101 +13,7 @@ namespace {
 
 constexpr std::size_t number_width = 2;
 constexpr std::size_t state_width = 12;
-constexpr std::size_t wire_width = 42;
 constexpr std::size_t page_width = 80;
-
-/// As many characters as it takes on the screen: one for each that UTF-8 begins.
-std::size_t width(std::string_view text) {
-  std::size_t count = 0;
-  for (const char one : text) count += (static_cast<unsigned char>(one) & 0xc0U) != 0x80U;
-  return count;
-}
-
-std::string repeat(std::string_view one, std::size_t times) {
-  std::string all;
-  for (std::size_t i = 0; i < times; ++i) all += one;
-  return all;
-}
-
-std::string padded(std::string_view text, std::size_t to) {
-  const std::size_t has = width(text);
-  return std::string{text} + std::string(has < to ? to - has : 0, ' ');
-}
-
-std::string right(std::string_view text, std::size_t to) {
-  const std::size_t has = width(text);
-  return std::string(has < to ? to - has : 0, ' ') + std::string{text};
-}
-
-enum class look : std::uint8_t { plain, title, quiet, moved, segment };
-
-class painter {
- public:
-  explicit painter(const telling& how) : how_{how} {}
-
-  std::string operator()(look as, std::string_view text) const {
-    constexpr std::string_view codes[] = {"", "1", "2", "1;32", "33"};
-    const std::string_view code = codes[static_cast<std::size_t>(as)];
-    if (!how_.colours || code.empty()) return std::string{text};
-    return "\033[" + std::string{code} + 'm' + std::string{text} + "\033[0m";
-  }
-
-  std::string_view line() const { return how_.unicode ? "─" : "-"; }
-  std::string_view to_right() const { return how_.unicode ? "▶" : ">"; }
-  std::string_view to_left() const { return how_.unicode ? "◀" : "<"; }
-  /// Says "…" where that can be shown.
-  std::string words(std::string_view text) const {
-    constexpr std::string_view dots = "…";
-    std::string shown{text};
-    const std::size_t at = shown.find(dots);
-    if (!how_.unicode && at != std::string::npos) shown.replace(at, dots.size(), "..");
-    return shown;
-  }
-
- private:
-  telling how_;
-};
-
-/// What happened between the two ends, `wire_width` wide.
-class wire_picture {
- public:
-  explicit wire_picture(const painter& paint) : paint_{paint} {}
-
-  std::string of(const step& one, server_kind server) const {
-    return one.does ? of_call(one, server) : of_arrival(one);
-  }
-
- private:
-  /// The call, and the segment as it leaves.
-  std::string of_call(const step& one, server_kind server) const {
-    const std::string call = paint_.words(to_string(*one.does, one.who, server));
-    const std::string flags = ' ' + std::string{one.flags} + ' ';
-    const std::size_t rest = wire_width - width(call) - 1 - width(flags);
-    const std::size_t tail = rest > 8 ? 5 : 2;
-    const std::string shaft = repeat(paint_.line(), tail);
-    const std::string blank(rest - tail - 1, ' ');
-    if (one.who == side::client) {
-      return call + ' ' + paint_(look::segment, flags + shaft + std::string{paint_.to_right()}) +
-             blank;
-    }
-    return blank + paint_(look::segment, std::string{paint_.to_left()} + shaft + flags) + ' ' +
-           call;
-  }
-
-  /// The whole way.
-  std::string of_arrival(const step& one) const {
-    const std::string flags = ' ' + std::string{one.flags} + ' ';
-    const std::size_t shaft = wire_width - 1 - width(flags);
-    const std::string before = repeat(paint_.line(), shaft / 2);
-    const std::string after = repeat(paint_.line(), shaft - shaft / 2);
-    if (one.who == side::server) {
-      return paint_(look::segment, before + flags + after + std::string{paint_.to_right()});
-    }
-    return paint_(look::segment, std::string{paint_.to_left()} + after + flags + before);
-  }
-
-  const painter& paint_;
-};
 
 /// Breaks text into lines of the page.
 std::string wrapped(std::string_view text, std::size_t indent) {
@@ -125,7 +32,7 @@ std::string wrapped(std::string_view text, std::size_t indent) {
 class text_narrator : public narrator {
  public:
   text_narrator(std::ostream& out, const telling& how, bool traced)
-      : out_{out}, how_{how}, traced_{traced}, paint_{how} {}
+      : out_{out}, how_{how}, traced_{traced}, paint_{how.colours, how.unicode} {}
 
   void begins(const scene& what, std::size_t number) override {
     said_.clear();
@@ -141,12 +48,11 @@ class text_narrator : public narrator {
     const auto state = [&](dwell::tcp_state is, bool moved) {
       return paint_(moved ? look::moved : look::quiet, to_string(is));
     };
-    const wire_picture picture{paint_};
     const std::string client{to_string(where.client)};
     out_ << "  " << right(std::to_string(where.number), number_width) << "  "
          << state(where.client, where.client_moved)
          << std::string(state_width - width(client) + 2, ' ')
-         << (where.done != nullptr ? picture.of(*where.done, what.server)
+         << (where.done != nullptr ? paint_.wire(*where.done, what.server)
                                    : std::string(wire_width, ' '))
          << "  " << state(where.server, where.server_moved) << std::endl;
     if (where.client_moved)
