@@ -25,7 +25,6 @@ class misbehaved {
              const client_options& client = {})
       : server_{there(std::move(options)), std::move(what)} {
     networks.on_client_side([&] { peer_ = std::make_unique<raw_client>(server_.where(), client); });
-    EXPECT_TRUE(server_.wait_for_live(1));
   }
 
   raw_client& peer() noexcept { return *peer_; }
@@ -64,13 +63,21 @@ handler indifferent() {
                      .on_peer_closed = [](connection&, no_session&) {}};
 }
 
+/// Has a short idle deadline from the client's first byte on.
+handler idle_once_heard() {
+  return callbacks<>{.on_data = [](connection& peer, no_session&, bytes data) {
+    peer.set_deadline(phase::idle, 200ms);
+    return data.size();
+  }};
+}
+
 TEST(bounds, established_with_a_vanished_peer_by_idle_and_then_by_the_user_timeout) {
   in_two_networks([](two_networks& networks) {
-    deadlines times = unlimited_time;
-    times.idle = 1s;
-    misbehaved one{
-        networks, {.deadlines = times, .socket = {.user_timeout = 300ms}}, indifferent()};
+    misbehaved one{networks,
+                   {.deadlines = unlimited_time, .socket = {.user_timeout = 300ms}},
+                   idle_once_heard()};
     vanish(one.peer().descriptor());
+    one.peer().send("x");
     EXPECT_EQ(one.records().only().reason, close_reason::idle_timeout);
     EXPECT_TRUE(one->goes()) << to_string(one->seen()->state);
   });
@@ -79,10 +86,11 @@ TEST(bounds, established_with_a_vanished_peer_by_idle_and_then_by_the_user_timeo
 TEST(bounds, a_user_timeout_of_its_own_making_from_write_and_close) {
   in_two_networks([](two_networks& networks) {
     deadlines times = unlimited_time;
-    times.idle = 1s;
     times.write = times.close = 200ms;
-    misbehaved one{networks, {.deadlines = times}, indifferent()};
+    misbehaved one{networks, {.deadlines = times}, idle_once_heard()};
     vanish(one.peer().descriptor());
+    one.peer().send("x");
+    EXPECT_EQ(one.records().only().reason, close_reason::idle_timeout);
     EXPECT_TRUE(one->goes()) << to_string(one->seen()->state);
   });
 }
@@ -109,7 +117,7 @@ TEST(bounds, fin_wait_1_with_an_answer_that_nobody_reads_by_the_user_timeout) {
 TEST(bounds, fin_wait_2_with_a_descriptor_by_close) {
   in_two_networks([](two_networks& networks) {
     deadlines times = unlimited_time;
-    times.close = 1s;
+    times.close = 3s;  // time to look at it
     misbehaved one{networks, {.deadlines = times}, closing(close_reason::protocol_error)};
     one.peer().send("x");
     ASSERT_TRUE(one->comes_to(tcp_state::fin_wait_2));
@@ -121,13 +129,13 @@ TEST(bounds, fin_wait_2_with_a_descriptor_by_close) {
 TEST(bounds, fin_wait_2_without_a_descriptor_by_linger2) {
   in_two_networks([](two_networks& networks) {
     misbehaved one{networks,
-                   {.deadlines = unlimited_time, .socket = {.linger2 = 1s}},
+                   {.deadlines = unlimited_time, .socket = {.linger2 = 3s}},
                    closing(close_reason::finished)};
     one.peer().send("x");
     EXPECT_FALSE(one.records().only().lingered);
     ASSERT_TRUE(one->comes_to(tcp_state::fin_wait_2));
     EXPECT_TRUE(one->seen()->is_orphan());
-    EXPECT_LE(one->seen()->remaining, 1s);
+    EXPECT_LE(one->seen()->remaining, 3s);
     EXPECT_TRUE(one->goes());
   });
 }
@@ -135,7 +143,7 @@ TEST(bounds, fin_wait_2_without_a_descriptor_by_linger2) {
 TEST(bounds, fin_wait_2_of_a_half_close_by_idle) {
   in_two_networks([](two_networks& networks) {
     deadlines times = unlimited_time;
-    times.idle = 1s;
+    times.idle = 3s;  // time to look at it
     times.close = 200ms;
     misbehaved one{networks,
                    {.deadlines = times},
@@ -154,7 +162,7 @@ TEST(bounds, fin_wait_2_of_a_half_close_by_idle) {
 TEST(bounds, close_wait_by_idle_when_the_handler_forgets_it) {
   in_two_networks([](two_networks& networks) {
     deadlines times = unlimited_time;
-    times.idle = 1s;
+    times.idle = 3s;  // time to look at it
     misbehaved one{networks, {.deadlines = times}, indifferent()};
     one.peer().shutdown_send();
     ASSERT_TRUE(one->comes_to(tcp_state::close_wait));
