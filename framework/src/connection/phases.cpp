@@ -40,7 +40,9 @@ void loop::update_deadline(slot& c) noexcept {
 std::optional<tick> loop::due(const slot& c) const noexcept {
   const std::optional<tick> soonest = deadline_of(c);
   if (c.state == lifecycle_state::settling) return sooner(soonest, c.unacknowledged_since);
-  return awaits_acknowledgement(c) ? sooner(soonest, next_look(c)) : soonest;
+  const auto watched = next_watch(c);
+  const std::optional<tick> first = watched ? sooner(soonest, *watched) : soonest;
+  return awaits_acknowledgement(c) ? sooner(first, next_look(c)) : first;
 }
 
 std::optional<tick> loop::deadline_of(const slot& c) const noexcept {
@@ -91,7 +93,11 @@ void loop::deadlines_changed(slot& c) noexcept {
 void loop::collect() {
   more_to_reap_ = reaper_.collect(io_->now_tick(), reap_budget{}, [this](std::uint32_t index) {
     slot* const c = slots_.find(index);
-    if (c == nullptr || c->is_released()) return std::optional<tick>{};
+    if (c == nullptr) return std::optional<tick>{};
+    if (c->is_released()) {
+      look_after_frames(*c);
+      return std::optional<tick>{};
+    }
     c->nearer_deadline = true;  // the reaper has just let go of it
     return at_deadline(*c);
   });
@@ -111,6 +117,7 @@ void loop::arm() {
 std::optional<tick> loop::at_deadline(slot& c) {
   const tick now = io_->now_tick();
   stretch_handle(c);
+  look_after(c);
   if (c.state == lifecycle_state::settling) {
     poll_unacknowledged(c);
     return std::nullopt;
