@@ -37,9 +37,11 @@ void loop::close(slot& c, close_reason reason, std::optional<close_method> metho
 
 void loop::decide(slot& c, close_reason reason, std::optional<close_method> method) noexcept {
   if (c.decided) return;
+  // The clock hears of a message that began in the running callback only after it.
+  const phase by_clock = c.clock.current();
+  c.ended_in = by_clock == phase::idle ? phase_of_work(c) : by_clock;
   c.decided = true;
   c.why = reason;
-  c.ended_in = c.clock.current();
   c.unread = 0;
   c.planned = method.value_or(c.options().close.method_for(reason));
   c.done = c.planned;

@@ -214,6 +214,7 @@ class loop final : public engine_events {
 
   // phases.cpp: which deadline counts, and what happens at it
   phase phase_of(const slot& c) const noexcept;
+  static phase phase_of_work(const slot& c) noexcept;
   static bool is_idle(const slot& c) noexcept {
     return !c.decided && !c.is_released() && c.clock.current() == phase::idle;
   }

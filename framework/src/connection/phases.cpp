@@ -16,6 +16,11 @@ std::optional<tick> sooner(std::optional<tick> a, tick b) noexcept {
 phase loop::phase_of(const slot& c) const noexcept {
   if (queued(c) > 0) return phase::write;
   if (c.decided) return phase::close;
+  return phase_of_work(c);
+}
+
+/// Whatever output is queued.
+phase loop::phase_of_work(const slot& c) noexcept {
   if (c.owed > 0 || c.answering || c.paused) return phase::handle;
   if (c.message_open || (!c.delimits && !c.kept.empty())) return phase::read;
   return phase::idle;
