@@ -2,6 +2,7 @@
 
 #include <dwell/connection/offload.hpp>
 
+#include "base/descriptor_reserve.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
 #include "server/signals.hpp"
@@ -16,11 +17,6 @@
 
 namespace dwell::inline v0 {
 namespace {
-
-/// Descriptors for what is not a connection: standard streams, listeners, epoll sets, log files,
-/// the user's own.
-constexpr std::uint64_t reserved_descriptors = 64;
-constexpr std::uint64_t reserved_per_loop = 16;
 
 int usable_cpus() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
@@ -168,9 +164,7 @@ void server_core::add_loop(loop_host& host) {
 void server_core::cut_limit_to_descriptors() {
   rlimit descriptors{};
   if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
-  const std::uint64_t reserve = reserved_descriptors + reserved_per_loop * hosts_.size();
-  const std::uint64_t possible = descriptors.rlim_cur > 2 * reserve ? descriptors.rlim_cur - reserve
-                                                                    : descriptors.rlim_cur / 2;
+  const std::uint64_t possible = connections_within(descriptors.rlim_cur, hosts_.size());
   if (limit_ > possible && limit_ != unlimited) {
     logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
                   limit_, possible, descriptors.rlim_cur);
