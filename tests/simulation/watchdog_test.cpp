@@ -48,7 +48,8 @@ callbacks<owed> stays(std::function<void(connection&, owed&)> at_end) {
           .on_peer_closed = std::move(at_end)};
 }
 
-/// Nothing is said until `when` after now; from then on there is one line, and the connection stays.
+/// Nothing is said until `when` after now; from then on there is one line, and the connection
+/// stays.
 void expect_named_after(watched& it, const peer& client, dwell::duration when) {
   it.sim.advance(when - 1ms);
   EXPECT_EQ(it.held(), 0U);
@@ -149,7 +150,8 @@ TEST(watchdog, sees_a_fin_behind_a_pause) {
 TEST(watchdog, does_not_name_who_owes_an_answer) {
   with_seeds([](std::uint64_t seed) {
     owed* debt = nullptr;
-    watched it{seed, {.idle = 1h, .handle = off, .close = 5s},
+    watched it{seed,
+               {.idle = 1h, .handle = off, .close = 5s},
                stays([&debt](connection& peer, owed& self) {
                  self = peer.owe();
                  debt = &self;
@@ -186,9 +188,9 @@ TEST(watchdog, does_not_name_who_still_sends) {
 
 TEST(watchdog, does_not_name_who_waits_for_the_peer_to_take_its_answer) {
   with_seeds([](std::uint64_t seed) {
-    watched it{seed,
-               {.idle = 1h, .write = off, .close = 5s},
-               stays([](connection& peer, owed&) { peer.send(pattern(900'000)); })};
+    watched it{seed, {.idle = 1h, .write = off, .close = 5s}, stays([](connection& peer, owed&) {
+                 peer.send(pattern(900'000));
+               })};
     auto client = it.sim.connect(it.server);
     client.stop_reading();
     client.shutdown_send();

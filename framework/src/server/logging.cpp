@@ -55,8 +55,8 @@ void server_core::log_held(const slot& which, duration for_so_long) noexcept {
   const auto [pass, suppressed] = held_lines_.ask(which.service->host->io().now());
   if (!pass) return;
   try {
-    const std::string name = which.options().name + ' ' + to_string(which.id()) + ' ' +
-                             to_string(which.peer_endpoint());
+    const std::string name =
+        which.options().name + ' ' + to_string(which.id()) + ' ' + to_string(which.peer_endpoint());
     if (which.is_released()) {
       logger_->warn("{}: closed ({} in {}), but its handler still runs after {} ms{}", name,
                     to_string(which.why), to_string(which.ended_in), for_so_long.count(),

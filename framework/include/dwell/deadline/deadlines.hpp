@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -21,6 +22,8 @@ enum class phase : std::uint8_t {
   write,      ///< output is queued, or sent and not yet acknowledged
   close,      ///< our FIN is sent or about to be; waiting for the peer's side
 };
+
+inline constexpr std::size_t phase_count = 6;
 
 /// The name as written in the enumeration; "unknown" for a value outside it.
 constexpr std::string_view to_string(phase value) noexcept {
