@@ -248,7 +248,7 @@ TEST(connections, refuse_bad_values_naming_the_parameter_and_the_fix) {
       {"limit=1001", "limit \"1001\": use a whole number, 1 to 1000"},
       {"sort=size", "sort \"size\": use id, age,"},
       {"phase=%69dles", "phase \"idles\": use handshake, idle,"},
-      {"state=CLOSED", "state \"CLOSED\": use open, peer_closed, closing"},
+      {"state=CLOSED", "state \"CLOSED\": use open, peer_closed, held, closing"},
       {"min_idle=60", "min_idle \"60\": use a whole number and a unit"},
       {"cursor=abc", "cursor \"abc\": use what \"next\" said"},
       {"limit=5&&limit=5", "limit \"5\": use it once"},

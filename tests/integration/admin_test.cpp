@@ -59,13 +59,19 @@ std::map<std::string, double> metrics(const observed_server& server) {
   return samples(server.ask("GET /metrics").body);
 }
 
+/// The series of the service whose name nobody has chosen.
+std::string of_default(const std::string& metric, const std::string& more_labels = "") {
+  return metric + "{service=\"default\"" + more_labels + '}';
+}
+
 // ── what is there ──
 
 TEST(admin, lists_what_is_there) {
   const observed_server server{{}, echo};
   const http_reply index = server.ask("GET /");
   EXPECT_EQ(index.status, 200);
-  for (const char* each : {"/connections", "/metrics", "/healthz", "/readyz", "/drain"}) {
+  for (const char* each :
+       {"/connections", "/kernel", "/metrics", "/healthz", "/readyz", "/drain"}) {
     EXPECT_THAT(index.body, HasSubstr(each));
     EXPECT_NE(server.ask("GET " + std::string{each}).status, 404) << each;
   }
@@ -74,7 +80,7 @@ TEST(admin, lists_what_is_there) {
 
 TEST(admin, says_that_nothing_may_be_kept) {
   const observed_server server{{}, echo};
-  for (const char* each : {"/", "/connections", "/metrics", "/healthz", "/readyz"}) {
+  for (const char* each : {"/", "/connections", "/kernel", "/metrics", "/healthz", "/readyz"}) {
     EXPECT_EQ(server.ask("GET " + std::string{each}).headers["Cache-Control"], "no-store") << each;
   }
 }
@@ -168,26 +174,26 @@ TEST(metrics, agree_with_what_was_done) {
     EXPECT_EQ(clients.back().receive(5), "hello");
   }
   auto now = metrics(server);
-  EXPECT_EQ(now["dwell_connections"], 7);
+  EXPECT_EQ(now[of_default("dwell_connections")], 7);
   EXPECT_EQ(now["dwell_connections_limit"], 20);
-  EXPECT_EQ(now["dwell_connections_opened_total"], 7);
-  EXPECT_EQ(now["dwell_received_bytes_total"], 35);
-  EXPECT_EQ(now["dwell_sent_bytes_total"], 35);
+  EXPECT_EQ(now[of_default("dwell_connections_opened_total")], 7);
+  EXPECT_EQ(now[of_default("dwell_received_bytes_total")], 35);
+  EXPECT_EQ(now[of_default("dwell_sent_bytes_total")], 35);
   EXPECT_EQ(now["dwell_loops"], 1);
   for (int i = 0; i < 3; ++i) clients[static_cast<std::size_t>(i)].close();
   clients[3].reset();
   ASSERT_TRUE(server.records().wait_for(7));  // the other three at the deadline
   now = metrics(server);
-  EXPECT_EQ(now["dwell_connections"], 0);
-  EXPECT_EQ(now["dwell_connections_opened_total"], 7);
-  EXPECT_EQ(now["dwell_connections_closed_total{reason=\"peer_closed\"}"], 3);
-  EXPECT_EQ(now["dwell_connections_closed_total{reason=\"peer_reset\"}"], 1);
-  EXPECT_EQ(now["dwell_connections_closed_total{reason=\"idle_timeout\"}"], 3);
-  EXPECT_EQ(now["dwell_connections_closed_total{reason=\"finished\"}"], 0);
-  EXPECT_EQ(now["dwell_time_wait_total{place=\"here\"}"], 3);
-  EXPECT_EQ(now["dwell_time_wait_total{place=\"there\"}"], 3);
-  EXPECT_EQ(now["dwell_time_wait_total{place=\"nowhere\"}"], 1);
-  EXPECT_EQ(now["dwell_exchanges_total"], 7);
+  EXPECT_EQ(now[of_default("dwell_connections")], 0);
+  EXPECT_EQ(now[of_default("dwell_connections_opened_total")], 7);
+  EXPECT_EQ(now[of_default("dwell_connections_closed_total", ",reason=\"peer_closed\"")], 3);
+  EXPECT_EQ(now[of_default("dwell_connections_closed_total", ",reason=\"peer_reset\"")], 1);
+  EXPECT_EQ(now[of_default("dwell_connections_closed_total", ",reason=\"idle_timeout\"")], 3);
+  EXPECT_EQ(now[of_default("dwell_connections_closed_total", ",reason=\"finished\"")], 0);
+  EXPECT_EQ(now[of_default("dwell_time_wait_total", ",place=\"here\"")], 3);
+  EXPECT_EQ(now[of_default("dwell_time_wait_total", ",place=\"there\"")], 3);
+  EXPECT_EQ(now[of_default("dwell_time_wait_total", ",place=\"nowhere\"")], 1);
+  EXPECT_EQ(now[of_default("dwell_exchanges_total")], 7);
 }
 
 TEST(metrics, count_those_for_whom_there_was_no_room) {
@@ -196,7 +202,7 @@ TEST(metrics, count_those_for_whom_there_was_no_room) {
   ASSERT_TRUE(server.wait_for_live(1));
   raw_client second = server.connect();
   EXPECT_TRUE(second.hears_something());
-  EXPECT_EQ(metrics(server)["dwell_connections_refused_total"], 1);
+  EXPECT_EQ(metrics(server)[of_default("dwell_connections_refused_total")], 1);
 }
 
 TEST(metrics, have_help_and_type_each_and_only_grow) {
@@ -248,6 +254,30 @@ TEST(metrics, please_promtool) {
   EXPECT_EQ(::pclose(tool), 0);
 }
 
+TEST(metrics, tell_services_apart) {
+  server observed{quietly()};
+  const endpoint echoes = observed.serve(on_loopback({.name = "echo"}), echo);
+  const endpoint same = observed.serve(on_loopback({.name = "echo"}), echo);
+  observed.serve(on_loopback({.name = "odd \xff\""}), echo);
+  const admin shows{observed, on_any_port()};
+  observed.start();
+  for (const endpoint& each : {echoes, same}) {
+    raw_client client{each};
+    client.send("hello");
+    EXPECT_EQ(client.receive(5), "hello");
+  }
+  auto now = samples(ask(shows.endpoint(), "GET /metrics").body);
+  EXPECT_EQ(now["dwell_received_bytes_total{service=\"echo\"}"], 10) << "two of one name";
+  EXPECT_TRUE(now.contains("dwell_received_bytes_total{service=\"odd \xef\xbf\xbd\\\"\"}"));
+}
+
+TEST(metrics, refuse_what_they_do_not_know) {
+  const observed_server server{{}, echo};
+  const http_reply refused = server.ask("GET /metrics?kernel=all");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("use full"));
+}
+
 TEST(metrics, show_the_users_own) {
   const auto registry = std::make_shared<prometheus::Registry>();
   prometheus::BuildCounter()
@@ -259,7 +289,7 @@ TEST(metrics, show_the_users_own) {
   const observed_server server{{}, echo, {}, {.collectables = {registry}}};
   const auto all = metrics(server);
   EXPECT_EQ(all.at("jobs_total"), 3);
-  EXPECT_TRUE(all.contains("dwell_connections"));
+  EXPECT_TRUE(all.contains(of_default("dwell_connections")));
 }
 
 // ── drain ──
@@ -278,7 +308,7 @@ TEST(admin_drain, drains_the_server_and_the_admin_stays) {
   EXPECT_TRUE(
       eventually([&] { return server.ask("GET /readyz").body == "the server has ended\n"; }));
   EXPECT_EQ(server.ask("GET /healthz").status, 200);
-  EXPECT_EQ(metrics(server)["dwell_connections_closed_total{reason=\"drain\"}"], 1);
+  EXPECT_EQ(metrics(server)[of_default("dwell_connections_closed_total", ",reason=\"drain\"")], 1);
 }
 
 TEST(admin_drain, is_not_for_web_pages_and_proxies_on_this_machine) {

@@ -20,11 +20,18 @@ SKIPPED = 77
 CAN_BIND_PRIVILEGED = os.geteuid() == 0
 
 
+def built(program):
+    path = PROGRAMS / program
+    if not path.exists():
+        raise unittest.SkipTest(f"{program} is not built: it needs DWELL_BUILD_HTTP, or DWELL_BUILD_ADMIN")
+    return path
+
+
 class Server:
     """A running example; on leaving the block it is told to end, and must."""
 
     def __init__(self, program, *arguments, listen="127.0.0.1:0"):
-        self.process = subprocess.Popen([PROGRAMS / program, "--listen", listen, *arguments],
+        self.process = subprocess.Popen([built(program), "--listen", listen, *arguments],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.log = []
         self.logged = threading.Condition()
@@ -140,7 +147,7 @@ def send_in_background(peer, data):
 
 
 def run(program, *arguments, prefix=()):
-    return subprocess.run([*prefix, PROGRAMS / program, *arguments], capture_output=True, text=True,
+    return subprocess.run([*prefix, built(program), *arguments], capture_output=True, text=True,
                           timeout=PATIENCE)
 
 
@@ -523,7 +530,7 @@ sys.exit(server.wait(20))
         if subprocess.run([*namespace, "true"], capture_output=True).returncode != 0:
             self.skipTest("no network namespace may be made here")
         ended = subprocess.run([*namespace, "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-c",
-                                self.INSIDE, PROGRAMS / program, port, request, expected],
+                                self.INSIDE, built(program), port, request, expected],
                                capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(ended.returncode, 0, ended.stderr)
 

@@ -32,7 +32,7 @@ void warn_of_limits(std::ostream& log) {
 std::uint64_t waiting_to_be_closed(std::uint16_t port) {
   dwell::kernel_view kernel;  // keep one: it has a netlink socket and four files open
   const dwell::port_view view = kernel.port(port);
-  return view.local[dwell::tcp_state::close_wait];
+  return view.held[dwell::tcp_state::close_wait];  // `local` has those not accepted, too
 }
 // end snippet
 

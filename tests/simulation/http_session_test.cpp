@@ -42,6 +42,24 @@ struct site {
   dwell::server& server;
 };
 
+// ── refusals ──
+
+TEST(http_refused, in_the_phase_that_it_was_read_in) {
+  with_seeds([](std::uint64_t seed) {
+    for (const std::string& bytes : {std::string{"GET\n\r\n"}, get + "nonsense\r\n\r\n"}) {
+      site all{seed};
+      auto client = all.connect();
+      client.send(bytes);  // in one go: the clock of phases has not seen it begin
+      all.sim.advance(1s);
+      client.close();
+      all.sim.advance(1min);
+      ASSERT_FALSE(client.is_open());
+      EXPECT_EQ(client.record().reason, close_reason::protocol_error) << bytes;
+      EXPECT_EQ(client.record().phase, dwell::phase::read) << bytes;
+    }
+  });
+}
+
 // ── pipelining ──
 
 TEST(http_pipelining, ten_thousand_requests_are_answered_and_others_not_kept_waiting) {

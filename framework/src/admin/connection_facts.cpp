@@ -3,6 +3,8 @@
 #include <dwell/connection/connection.hpp>
 #include <dwell/connection/options.hpp>
 
+#include "connection/loop.hpp"
+
 #include <chrono>
 
 namespace dwell::inline v0 {
@@ -10,7 +12,9 @@ namespace {
 
 connection_state state_of(const connection& peer) noexcept {
   if (!peer.is_open()) return connection_state::closing;
-  return peer.reason() ? connection_state::peer_closed : connection_state::open;
+  const slot& c = as_slot(peer);
+  if (c.service->host->is_held(c)) return connection_state::held;
+  return c.peer_done ? connection_state::peer_closed : connection_state::open;
 }
 
 }  // namespace

@@ -17,14 +17,16 @@ class connection;
 
 enum class connection_state : std::uint8_t {
   open,
-  peer_closed,  ///< the peer's FIN has come, ours has not left
+  peer_closed,  ///< the peer's FIN has come, read or not; ours has not left
+  held,         ///< the same, and the watchdog has named it
   closing,      ///< its end is decided: output is flushed, or the peer's FIN awaited
 };
 
-inline constexpr std::size_t connection_state_count = 3;
+inline constexpr std::size_t connection_state_count = 4;
 
 constexpr std::string_view to_string(connection_state state) noexcept {
-  constexpr std::string_view names[connection_state_count] = {"open", "peer_closed", "closing"};
+  constexpr std::string_view names[connection_state_count] = {"open", "peer_closed", "held",
+                                                              "closing"};
   return names[static_cast<std::size_t>(state)];
 }
 

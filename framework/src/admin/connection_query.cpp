@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 6> phase_names{
     to_string(phase::handle),    to_string(phase::write), to_string(phase::close)};
 constexpr std::array<std::string_view, connection_state_count> state_names{
     to_string(connection_state::open), to_string(connection_state::peer_closed),
-    to_string(connection_state::closing)};
+    to_string(connection_state::held), to_string(connection_state::closing)};
 
 [[noreturn]] void refuse(const query_parameter& given, const std::string& fix) {
   throw std::invalid_argument{given.name + " \"" + given.value + "\": use " + fix};

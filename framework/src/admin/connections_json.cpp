@@ -1,6 +1,6 @@
 #include "admin/connections_json.hpp"
 
-#include <nlohmann/json.hpp>
+#include "admin/json_text.hpp"
 
 namespace dwell::inline v0 {
 namespace {
@@ -26,25 +26,20 @@ ordered_json to_json(const connection_row& row) {
   return made;
 }
 
-/// Names are the user's, and need not be UTF-8.
-std::string text_of(const ordered_json& value) {
-  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
-
 }  // namespace
 
 std::string to_json(const connection_list& list, const connection_query& query) {
   ordered_json next;
   if (list.more) next = cursor_after(query, list.rows.back().at);
   std::string text = "{\"matched\": " + std::to_string(list.matched);
-  text += ",\n \"next\": " + text_of(next);
+  text += ",\n \"next\": " + json_text(next);
   text += ",\n \"partial\": ";
   text += list.silent_loops.empty() ? "false" : "true";
-  text += ",\n \"silent_loops\": " + text_of(list.silent_loops);
+  text += ",\n \"silent_loops\": " + json_text(list.silent_loops);
   text += ",\n \"connections\": [";
   const char* before = "\n  ";
   for (const connection_row& each : list.rows) {
-    text += before + text_of(to_json(each));
+    text += before + json_text(to_json(each));
     before = ",\n  ";
   }
   return text += "]}\n";

@@ -1,14 +1,17 @@
 #include "admin/core.hpp"
 
 #include <dwell/connection/connection.hpp>
+#include <dwell/connection/offload.hpp>
 #include <dwell/http/request.hpp>
 #include <dwell/http/serve.hpp>
 
 #include "admin/access.hpp"
 #include "admin/connections_json.hpp"
 #include "admin/gathering.hpp"
+#include "admin/kernel_page.hpp"
 #include "admin/server_metrics.hpp"
 
+#include <prometheus/collectable.h>
 #include <prometheus/text_serializer.h>
 #include <spdlog/logger.h>
 
@@ -31,7 +34,9 @@ constexpr std::string_view index_text =
     "GET  /connections  open connections, as JSON\n"
     "                   filters: service, phase, state, peer, min_age, min_idle\n"
     "                   sort (-age), limit (100), cursor\n"
-    "GET  /metrics      totals, for Prometheus\n"
+    "                   state=held: those that a handler keeps open after the peer's FIN\n"
+    "GET  /kernel       connections beside the kernel's sockets, as JSON; format=text: a table\n"
+    "GET  /metrics      totals, for Prometheus; kernel=full: the kernel's sockets by state, too\n"
     "GET  /healthz      200 while the process lives\n"
     "GET  /readyz       200, or 503 while the server does not run, or drains\n"
     "POST /drain        drains the server; from this machine, or with the token\n";
@@ -45,7 +50,11 @@ std::shared_ptr<spdlog::logger> quieter(spdlog::logger& logger) {
 }
 
 server_options options_for(const server& observed) {
-  return {.connections = 32, .drain = {.deadline = 1s}, .logger = quieter(observed.logger())};
+  // One worker, so that the kernel is asked one question at a time.
+  return {.connections = 32,
+          .drain = {.deadline = 1s},
+          .workers = 1,
+          .logger = quieter(observed.logger())};
 }
 
 http::response plain(http::status status, std::string text) {
@@ -78,6 +87,13 @@ bool speaks_for_others(const http::request& request) {
     if (request.header(name)) return true;
   }
   return false;
+}
+
+/// The walk outlives the request where a loop takes longer; the timer does not keep it.
+void stop_in_time(connection& peer, const std::shared_ptr<loop_walk>& seen) {
+  peer.after(patience, [late = std::weak_ptr{seen}](connection&) {
+    if (const auto still = late.lock()) still->stop_waiting();
+  });
 }
 
 bool may_change(const http::request& request, std::string_view token) {
@@ -113,7 +129,8 @@ http::router admin_core::routes() {
   http::router made;
   made.get("/", [this](const http::request&) { return index(); });
   made.get("/connections", [this](const http::request& request) { return connections(request); });
-  made.get("/metrics", [this](const http::request&) { return metrics(); });
+  made.get("/kernel", [this](const http::request& request) { return kernel(request); });
+  made.get("/metrics", [this](const http::request& request) { return metrics(request); });
   made.get("/healthz", [this](const http::request&) { return health(); });
   made.get("/readyz", [this](const http::request&) { return readiness(); });
   made.post("/drain", [this](const http::request& request) { return drain(request); });
@@ -129,16 +146,10 @@ task<http::response> admin_core::connections(const http::request& request) const
   if (const std::string wrong = read_query(request, query); !wrong.empty()) {
     co_return plain(http::status::bad_request, wrong + '\n');
   }
-  if (unanswered_->load() >= most_unanswered) {
-    co_return plain(http::status::service_unavailable,
-                    "a loop has yet to answer earlier requests; dwell_loop_longest_turn_seconds "
-                    "in /metrics says for how long\n");
-  }
-  const std::shared_ptr<gathering> seen = gather(std::move(query));
-  // It outlives the request where a loop takes longer; the timer does not keep it.
-  request.peer().after(patience, [late = std::weak_ptr{seen}](connection&) {
-    if (const auto still = late.lock()) still->stop_waiting();
-  });
+  if (auto busy = too_busy()) co_return std::move(*busy);
+  const auto seen =
+      walk(std::make_shared<gathering>(std::move(query), loops_to_ask(), unanswered_));
+  stop_in_time(request.peer(), seen);
   loops_answered answered{*seen};
   co_await answered;
   http::response made = plain(http::status::ok, to_json(seen->take(), seen->query()));
@@ -146,16 +157,48 @@ task<http::response> admin_core::connections(const http::request& request) const
   co_return made;
 }
 
-/// Begins to ask the loops.
-std::shared_ptr<gathering> admin_core::gather(connection_query query) const {
+std::uint32_t admin_core::loops_to_ask() const noexcept {
   const server_stage stage = observed_->stage();
   const bool runs = stage == server_stage::running || stage == server_stage::draining;
-  const std::uint32_t loops = runs ? observed_->loops() : 0;
-  auto made = std::make_shared<gathering>(std::move(query), loops, unanswered_);
-  if (!runs) return made;
+  return runs ? observed_->loops() : 0;
+}
+
+template <class Walk>
+std::shared_ptr<Walk> admin_core::walk(std::shared_ptr<Walk> made) const {
+  if (made->loops() == 0) return made;
   observed_->each([made](connection& peer) { made->see(peer); },
                   [made](std::uint32_t loop) { made->loop_done(loop); });
   return made;
+}
+
+std::optional<http::response> admin_core::too_busy() const {
+  if (unanswered_->load() < most_unanswered) return std::nullopt;
+  return plain(http::status::service_unavailable,
+               "a loop has yet to answer earlier requests; dwell_loop_longest_turn_seconds "
+               "in /metrics says for how long\n");
+}
+
+task<http::response> admin_core::kernel(const http::request& request) const {
+  const std::string format = request.query("format").value_or("json");
+  if (format != "json" && format != "text") {
+    co_return plain(http::status::bad_request, "format \"" + format + "\": use json, text\n");
+  }
+  if (auto busy = too_busy()) co_return std::move(*busy);
+  kernel_page page{.services = observed_->services(), .seen = {}, .kernel = {}};
+  const auto seen =
+      walk(std::make_shared<census>(page.services.size(), loops_to_ask(), unanswered_));
+  stop_in_time(request.peer(), seen);
+  loops_answered answered{*seen};
+  co_await answered;
+  page.seen = seen->take();
+  page.services = observed_->services();  // as late as the rest
+  page.services.resize(page.seen.services.size());
+  auto ask = [this, &page] { page.kernel = kernel_->about_ports(page.services); };
+  co_await offload(ask);
+  if (format == "text") co_return plain(http::status::ok, to_text(page));
+  http::response made = plain(http::status::ok, to_json(page));
+  made.content_type = "application/json";
+  co_return made;
 }
 
 http::response admin_core::health() const { return plain(http::status::ok, "ok\n"); }
@@ -172,13 +215,24 @@ http::response admin_core::readiness() const {
   return plain(http::status::service_unavailable, "the server has ended\n");
 }
 
-http::response admin_core::metrics() const {
-  auto families = server_metrics{*observed_}.Collect();
+task<http::response> admin_core::metrics(const http::request& request) const {
+  const std::string asked = request.query("kernel").value_or("");
+  if (!asked.empty() && asked != "full") {
+    co_return plain(http::status::bad_request, "kernel \"" + asked + "\": use full\n");
+  }
+  const std::vector<service_status> services = observed_->services();
+  kernel_facts kernel;
+  auto ask = [this, &asked, &services, &kernel] {
+    kernel = asked.empty() ? kernel_->about_network() : kernel_->about_ports(services);
+  };
+  co_await offload(ask);
+  auto families = metrics_of(*observed_);
+  std::ranges::move(metrics_of(kernel, services), std::back_inserter(families));
   for (const auto& each : options_.collectables)
     std::ranges::move(each->Collect(), std::back_inserter(families));
   http::response made = plain(http::status::ok, prometheus::TextSerializer{}.Serialize(families));
   made.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  return made;
+  co_return made;
 }
 
 http::response admin_core::drain(const http::request& request) const {

@@ -6,14 +6,14 @@
 #include <dwell/http/router.hpp>
 #include <dwell/server/server.hpp>
 
+#include "admin/kernel_source.hpp"
+
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace dwell::inline v0 {
-
-class gathering;
-struct connection_query;
 
 /// The endpoints, and the server that serves them. They run on that server's one loop.
 class admin_core {
@@ -28,16 +28,24 @@ class admin_core {
  private:
   http::router routes();
   task<http::response> connections(const http::request& request) const;
-  std::shared_ptr<gathering> gather(connection_query query) const;
+  task<http::response> kernel(const http::request& request) const;
+  task<http::response> metrics(const http::request& request) const;
+  /// Begins to show the loops' connections to `made`.
+  template <class Walk>
+  std::shared_ptr<Walk> walk(std::shared_ptr<Walk> made) const;
+  std::uint32_t loops_to_ask() const noexcept;
+  /// 503 while too many questions are unanswered.
+  std::optional<http::response> too_busy() const;
   http::response index() const;
   http::response health() const;
   http::response readiness() const;
-  http::response metrics() const;
   http::response drain(const http::request& request) const;
 
   server* observed_;
   admin_options options_;
-  /// Gatherings that a loop still has to answer, those that nobody waits for included.
+  /// Asked by one worker thread.
+  std::unique_ptr<kernel_source> kernel_ = std::make_unique<kernel_source>();
+  /// Walks that a loop still has to answer, those that nobody waits for included.
   std::shared_ptr<std::atomic<int>> unanswered_ = std::make_shared<std::atomic<int>>(0);
   server serves_;  // last but what it has bound: it stops before anything else goes
   dwell::endpoint endpoint_;

@@ -9,15 +9,11 @@ namespace dwell::inline v0 {
 
 gathering::gathering(connection_query query, std::uint32_t loops,
                      std::shared_ptr<std::atomic<int>> alive)
-    : query_{std::move(query)},
-      parts_(loops, part{best_rows{query_}}),
-      alive_{std::move(alive)},
-      loops_left_{loops} {
-  ++*alive_;
-}
+    : loop_walk{loops, std::move(alive)},
+      query_{std::move(query)},
+      parts_(loops, part{best_rows{query_}}) {}
 
-void gathering::see(const connection& peer) noexcept {
-  if (over_.load(std::memory_order_relaxed)) return;
+void gathering::look(const connection& peer) noexcept {
   const connection_facts facts = facts_of(peer);
   if (!query_.takes(facts)) return;
   part& mine = parts_[facts.id.loop];
@@ -37,50 +33,16 @@ void gathering::see(const connection& peer) noexcept {
   }
 }
 
-void gathering::loop_done(std::uint32_t loop) noexcept {
-  const std::lock_guard lock{mutex_};
-  parts_[loop].done = true;
-  if (--loops_left_ == 0) wake();
-}
-
-void gathering::stop_waiting() noexcept {
-  const std::lock_guard lock{mutex_};
-  wake();
-}
-
-/// Under the lock, so that who waits cannot go meanwhile.
-void gathering::wake() noexcept {
-  if (loops_answered* const waiter = std::exchange(waiter_, nullptr)) waiter->resume_later();
-}
-
-bool gathering::wait(loops_answered& waiter) noexcept {
-  const std::lock_guard lock{mutex_};
-  if (loops_left_ == 0) return false;
-  waiter_ = &waiter;
-  return true;
-}
-
-bool gathering::forget(loops_answered& waiter) noexcept {
-  const std::lock_guard lock{mutex_};
-  if (waiter_ != &waiter) return false;
-  waiter_ = nullptr;
-  return true;
-}
-
 connection_list gathering::take() {
-  const std::lock_guard lock{mutex_};
-  over_.store(true, std::memory_order_relaxed);
   connection_list list;
   best_rows all{query_};
-  for (std::uint32_t loop = 0; loop < parts_.size(); ++loop) {
+  list.silent_loops = take_parts([&](std::uint32_t loop) {
     part& each = parts_[loop];
-    if (!each.done || each.failed) {
-      list.silent_loops.push_back(loop);
-      continue;
-    }
+    if (each.failed) return false;
     list.matched += each.matched;
     all.merge(std::move(each.rows));
-  }
+    return true;
+  });
   list.more = all.offered() > query_.limit;
   list.rows = std::move(all).sorted();
   return list;

@@ -2,12 +2,16 @@
 
 #include <dwell/server/server.hpp>
 
+#include "admin/metric_family.hpp"
+
 #include <prometheus/client_metric.h>
 #include <prometheus/metric_type.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -19,30 +23,55 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
+using member = std::uint64_t connection_counts::*;
+
 double seconds(duration length) { return static_cast<double>(length.count()) / 1'000; }
+double as_double(std::uint64_t count) { return static_cast<double>(count); }
 
-MetricFamily counter(std::string name, std::string help, std::uint64_t value) {
-  ClientMetric only;
-  only.counter.value = static_cast<double>(value);
-  return {std::move(name), std::move(help), MetricType::Counter, {std::move(only)}};
+/// What the services of one name have counted: a name may be given twice, a series only once.
+struct named_counts {
+  std::string name;
+  std::vector<connection_counts> all;
+
+  double sum(const std::function<std::uint64_t(const connection_counts&)>& of) const {
+    std::uint64_t total = 0;
+    for (const connection_counts& each : all) total += of(each);
+    return as_double(total);
+  }
+};
+
+std::vector<named_counts> by_name(std::vector<service_status> services) {
+  std::vector<named_counts> found;
+  for (service_status& each : services) {
+    std::string name = label_value(each.name);
+    auto same = std::ranges::find(found, name, &named_counts::name);
+    if (same == found.end()) same = found.insert(found.end(), {std::move(name), {}});
+    same->all.push_back(each.counts);
+  }
+  return found;
 }
 
-MetricFamily gauge(std::string name, std::string help, double value) {
-  ClientMetric only;
-  only.gauge.value = value;
-  return {std::move(name), std::move(help), MetricType::Gauge, {std::move(only)}};
+/// A sample for each service.
+MetricFamily each_service(MetricFamily family, const std::vector<named_counts>& services,
+                          member which) {
+  for (const named_counts& each : services) {
+    add_sample(family, each.sum([which](const connection_counts& of) { return of.*which; }),
+               {{"service", each.name}});
+  }
+  return family;
 }
 
-/// One counter for each value of an enumeration, also those still at 0, so that a rate of the first
-/// one is seen.
+/// For each service one for each value of an enumeration, also those still at 0, so that a rate of
+/// the first one is seen.
 template <class Enum, std::size_t count>
-MetricFamily counters(std::string name, std::string help, std::string label,
-                      const std::array<std::uint64_t, count>& values) {
-  MetricFamily family{std::move(name), std::move(help), MetricType::Counter, {}};
-  for (std::size_t i = 0; i < count; ++i) {
-    ClientMetric& each = family.metric.emplace_back();
-    each.label = {{label, std::string{to_string(static_cast<Enum>(i))}}};
-    each.counter.value = static_cast<double>(values[i]);
+MetricFamily each_service(MetricFamily family, const std::vector<named_counts>& services,
+                          const char* label,
+                          std::array<std::uint64_t, count> connection_counts::*which) {
+  for (const named_counts& each : services) {
+    for (std::size_t i = 0; i < count; ++i) {
+      add_sample(family, each.sum([&](const connection_counts& of) { return (of.*which)[i]; }),
+                 {{"service", each.name}, {label, std::string{to_string(static_cast<Enum>(i))}}});
+    }
   }
   return family;
 }
@@ -66,43 +95,62 @@ MetricFamily turns(const server_counts& counts) {
 
 }  // namespace
 
-std::vector<MetricFamily> server_metrics::Collect() const {
-  const server_counts counts = observed_->counts();
-  const bool ready = observed_->stage() == server_stage::running;
+std::vector<MetricFamily> metrics_of(const server& observed) {
+  const server_counts counts = observed.counts();
+  const std::vector<named_counts> services = by_name(observed.services());
+  const bool ready = observed.stage() == server_stage::running;
+  const auto gauge = [](std::string name, std::string help, double value) {
+    return with_sample(gauge_family(std::move(name), std::move(help)), value);
+  };
+  const auto count = [&](std::string name, std::string help, member which) {
+    return each_service(counter_family(std::move(name), std::move(help)), services, which);
+  };
   return {
       gauge("dwell_ready", "1 while the server runs and does not drain.", ready ? 1 : 0),
-      gauge("dwell_connections", "Connections whose descriptor is open.",
-            static_cast<double>(counts.live)),
+      each_service(gauge_family("dwell_connections", "Connections whose descriptor is open."),
+                   services, &connection_counts::live),
       gauge("dwell_connections_limit", "Connections that are let in at the same time.",
-            static_cast<double>(observed_->capacity())),
-      gauge("dwell_connections_waiting_for_frames",
-            "Closed connections whose handler still runs; they count against the limit.",
-            static_cast<double>(counts.waiting_for_frames)),
-      counter("dwell_connections_opened_total", "Connections accepted and given to a handler.",
-              counts.opened),
-      counters<close_reason>("dwell_connections_closed_total", "Connections closed, by reason.",
-                             "reason", counts.closed),
-      counter("dwell_connections_evicted_total",
-              "Idle connections closed to make room for new ones.", counts.evicted),
-      counter("dwell_connections_refused_total", "Connections reset because there was no room.",
-              counts.refused),
-      counter("dwell_accept_failures_total",
-              "Times that accept4 failed for want of descriptors or memory, and accepting paused.",
-              counts.accept_failed),
-      counter("dwell_reap_raced_total",
-              "Connections whose peer sent while our FIN for an idle one was on its way.",
-              counts.reap_raced),
-      counters<time_wait>("dwell_time_wait_total",
-                          "Connections closed, by the place where their TIME_WAIT is.", "place",
-                          counts.time_wait),
-      counter("dwell_time_wait_observed_total",
-              "Of dwell_time_wait_total: seen in the socket's state. The rest is expected.",
-              counts.observed),
-      counter("dwell_exchanges_total", "Exchanges finished: a message and its answer.",
-              counts.exchanges),
-      counter("dwell_received_bytes_total", "Bytes received from peers.", counts.received),
-      counter("dwell_sent_bytes_total", "Bytes sent to peers.", counts.sent),
-      gauge("dwell_loops", "Loops, one thread each.", static_cast<double>(observed_->loops())),
+            as_double(observed.capacity())),
+      each_service(
+          gauge_family(
+              "dwell_connections_waiting_for_frames",
+              "Closed connections whose handler still runs; they count against the limit."),
+          services, &connection_counts::waiting_for_frames),
+      count("dwell_connections_opened_total", "Connections accepted and given to a handler.",
+            &connection_counts::opened),
+      each_service<close_reason>(
+          counter_family("dwell_connections_closed_total", "Connections closed, by reason."),
+          services, "reason", &connection_counts::closed),
+      count("dwell_connections_evicted_total", "Idle connections closed to make room for new ones.",
+            &connection_counts::evicted),
+      count("dwell_connections_refused_total", "Connections reset because there was no room.",
+            &connection_counts::refused),
+      count("dwell_connections_held_total",
+            "Connections that a handler kept open, idle, for deadlines.close after the peer's FIN.",
+            &connection_counts::held),
+      count("dwell_frames_held_total",
+            "Handlers that still ran deadlines.close after their connection had closed.",
+            &connection_counts::frames_held),
+      with_sample(counter_family("dwell_accept_failures_total",
+                                 "Times that accept4 failed for want of descriptors or memory, and "
+                                 "accepting paused."),
+                  as_double(counts.accept_failed)),
+      count("dwell_reap_raced_total",
+            "Connections whose peer sent while our FIN for an idle one was on its way.",
+            &connection_counts::reap_raced),
+      each_service<time_wait>(
+          counter_family("dwell_time_wait_total",
+                         "Connections closed, by the place where their TIME_WAIT is."),
+          services, "place", &connection_counts::time_wait),
+      count("dwell_time_wait_observed_total",
+            "Of dwell_time_wait_total: seen in the socket's state. The rest is expected.",
+            &connection_counts::observed),
+      count("dwell_exchanges_total", "Exchanges finished: a message and its answer.",
+            &connection_counts::exchanges),
+      count("dwell_received_bytes_total", "Bytes received from peers.",
+            &connection_counts::received),
+      count("dwell_sent_bytes_total", "Bytes sent to peers.", &connection_counts::sent),
+      gauge("dwell_loops", "Loops, one thread each.", as_double(observed.loops())),
       turns(counts),
       gauge("dwell_loop_longest_turn_seconds",
             "How long the loop that is busiest now has been in its turn.",

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
 #include <vector>
@@ -8,16 +7,15 @@
 namespace dwell::inline v0 {
 
 class server;
+struct kernel_facts;
+struct service_status;
 
-/// A server's counters as Prometheus sees them. Labels are those of enumerations: their number is
-/// bounded.
-class server_metrics final : public prometheus::Collectable {
- public:
-  explicit server_metrics(const server& observed) noexcept : observed_{&observed} {}
-  std::vector<prometheus::MetricFamily> Collect() const override;
+/// A server's counters as Prometheus sees them. Labels are services, and values of enumerations:
+/// their number is bounded.
+std::vector<prometheus::MetricFamily> metrics_of(const server& observed);
 
- private:
-  const server* observed_;
-};
+/// What the kernel says of the server's network, and where ports were asked for, of them.
+std::vector<prometheus::MetricFamily> metrics_of(const kernel_facts& kernel,
+                                                 const std::vector<service_status>& services);
 
 }  // namespace dwell::inline v0

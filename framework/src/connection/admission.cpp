@@ -82,7 +82,7 @@ bool loop::take_place(admission terms) {
 
 void loop::on_accept(const accepted& fresh) {
   if (!take_place(fresh.terms)) {
-    counters_.refused.add();  // before the client can know
+    services_[fresh.service]->counters.refused.add();  // before the client can know
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
     return;
@@ -117,7 +117,7 @@ slot* loop::take_in(const accepted& fresh) {
     }
   } catch (const std::bad_alloc&) {
     if (c != nullptr) slots_.erase(c->io.slot);
-    counters_.refused.add();  // before the client can know
+    hosted.counters.refused.add();  // before the client can know
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
     owner_->readmit();
@@ -127,7 +127,7 @@ slot* loop::take_in(const accepted& fresh) {
   c->io.is_tcp = !c->options().listen.is_unix();
   c->io.corked = hosted.of->corked;
   c->io.no_time_wait = hosted.of->no_time_wait;
-  counters_.opened.add();
+  hosted.counters.opened.add();
   return c;
 }
 
@@ -187,7 +187,7 @@ bool loop::make_room() {
     if (c == nullptr) return false;
     reap(*c, close_reason::overload);
     if (!c->is_released()) continue;  // it was not idle after all
-    counters_.evicted.add();
+    c->counters().evicted.add();
     if (freed_head_ == c->io.slot) return true;  // or else its handler still uses the slot
   }
   return false;

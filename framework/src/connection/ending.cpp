@@ -37,9 +37,12 @@ void loop::close(slot& c, close_reason reason, std::optional<close_method> metho
 
 void loop::decide(slot& c, close_reason reason, std::optional<close_method> method) noexcept {
   if (c.decided) return;
+  // The clock hears of a message that began in the running callback only after it.
+  const phase by_clock = c.clock.current();
+  c.ended_in = by_clock == phase::idle ? phase_of_work(c) : by_clock;
   c.decided = true;
   c.why = reason;
-  c.ended_in = c.clock.current();
+  c.unread = 0;
   c.planned = method.value_or(c.options().close.method_for(reason));
   c.done = c.planned;
   // What cannot be carried out becomes graceful, and the record shows both.
@@ -69,7 +72,7 @@ bool loop::finish_exchange(slot& c) noexcept {
   c.linger |= c.message_open;  // answered before it was whole: the rest may be on its way
   c.sent_in_exchange = c.message_open = c.answering = false;
   ++c.finished_exchanges;
-  counters_.exchanges.add();
+  c.counters().exchanges.add();
   if (!last) return true;
   if (draining_) {
     close(c, close_reason::drain);
@@ -83,6 +86,7 @@ bool loop::finish_exchange(slot& c) noexcept {
 
 void loop::release_owed(slot& c) noexcept {
   --c.owed;
+  if (c.peer_done && !c.decided) c.watched_since = io_->now_tick();
   mark(c, pending_work::advance);
 }
 
@@ -253,7 +257,7 @@ void loop::reap(slot& c, close_reason reason) {
   const received late = io_->receive(c.io);
   if (late.what == received::outcome::data) {
     c.reap_raced += static_cast<std::uint32_t>(late.data.size());
-    counters_.reap_raced.add();
+    c.counters().reap_raced.add();
     count_received(c, late.data.size());
     discard(c, late.data);
     step(c, lifecycle_event::flushed_lingering);
@@ -298,10 +302,7 @@ void loop::release(slot& c, lifecycle_action action) {
 }
 
 void loop::report(slot& c, const close_record& record) {
-  counters_.released.add();
-  counters_.closed[static_cast<std::size_t>(record.reason)].add();
-  counters_.time_wait[static_cast<std::size_t>(record.time_wait)].add();
-  if (record.certainty == certainty::observed) counters_.observed.add();
+  count_close(c, record);
 
   enter(c);
   if (c.opened) {
@@ -314,6 +315,7 @@ void loop::report(slot& c, const close_record& record) {
   owner_->log_close(c, record);
   c.outlived = true;
   free_unless_outlived(c);
+  if (c.outlived) watch_frames(c);
 }
 
 /// Timers go; spawned coroutines hear of it, and some may go on.
@@ -332,6 +334,7 @@ void loop::free_unless_outlived(slot& c) noexcept {
 
 void loop::frames_ended(slot& c) noexcept {
   end_session(c);
+  reaper_.forget(c.io.slot);  // the watchdog's
   free_later(c);
 }
 

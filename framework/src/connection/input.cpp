@@ -30,7 +30,7 @@ void loop::on_received(stream& from, const received& input) {
 
 void loop::count_received(slot& c, std::size_t count) noexcept {
   c.received_bytes += count;
-  counters_.received.add(count);
+  c.counters().received.add(count);
 }
 
 void loop::deliver(slot& c, bytes data) {
@@ -89,6 +89,7 @@ void loop::discard(slot& c, bytes data) noexcept {
 
 void loop::end_of_input(slot& c) {
   c.input_ended = true;
+  note_peer_done(c);
   step(c, lifecycle_event::peer_fin);
 }
 

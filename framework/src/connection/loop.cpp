@@ -52,7 +52,7 @@ loop::~loop() {
 loop* loop::current() noexcept { return current_loop; }
 
 void loop::host(const service& what) {
-  services_.push_back(std::make_unique<hosted_service>(hosted_service{this, &what}));
+  services_.push_back(std::make_unique<hosted_service>(*this, what));
 }
 
 slot* loop::find(connection_id id) noexcept {
@@ -97,9 +97,10 @@ void loop::free_slots() {
       index = next;
       continue;
     }
+    counter& freed = c.counters().freed;
     slots_.erase(index);
     index = next;
-    counters_.freed.add();
+    freed.add();
     owner_->readmit();
   }
 }
@@ -248,6 +249,8 @@ void loop::on_writable(stream& to) { advance(of(to)); }
 void loop::on_hangup(stream& from) {
   slot& c = of(from);
   c.peer_gone = true;
+  note_peer_done(c);
+  deadlines_changed(c);
   if (queued(c) > 0) advance(c);
 }
 
@@ -335,11 +338,12 @@ void loop::destroy_all() noexcept {
     while (c.attachments != nullptr) delete c.attachments;
     if (!c.is_released()) {
       io_->release(c.io, dwell::release::reset);
-      counters_.released.add();
+      c.counters().released.add();
     }
     end_session(c);
+    counter& freed = c.counters().freed;
     slots_.erase(index);
-    counters_.freed.add();
+    freed.add();
     owner_->readmit();
   });
   freed_head_ = no_slot;

@@ -44,6 +44,8 @@ class loop_owner {
   virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
   virtual void log_failure(const slot& which, const char* what) noexcept = 0;
   virtual void log_accept_failed(int error, std::uint64_t now) noexcept = 0;
+  /// The watchdog names a connection, or a released slot, that its handler has held for so long.
+  virtual void log_held(const slot& which, duration for_so_long) noexcept = 0;
   /// Calls job.run_and_resume() on another thread. Throws when it cannot.
   virtual void run_off_loop(offload_job& job) = 0;
   virtual server& facade() noexcept = 0;
@@ -71,6 +73,9 @@ class loop final : public engine_events {
   loop_owner& owner() noexcept { return *owner_; }
   const std::shared_ptr<mailbox>& mail() noexcept { return mail_; }
   const loop_counters& counters() const noexcept { return counters_; }
+  const service_counters& counters(std::size_t service) const noexcept {
+    return services_[service]->counters;
+  }
   /// The connection whose handler runs right now, or null.
   slot* active() noexcept { return active_; }
 
@@ -93,6 +98,8 @@ class loop final : public engine_events {
   void deadlines_changed(slot& c) noexcept;
   std::size_t queued(const slot& c) const noexcept;
   std::optional<duration> time_left(const slot& c) const noexcept;
+  /// The watchdog has named it, and nothing has changed since.
+  bool is_held(const slot& c) const noexcept;
   void mark(slot& c, pending_work what) noexcept;
   void release_owed(slot& c) noexcept;
   /// Runs user code of `c` and then does what it caused. Not reentrant.
@@ -146,6 +153,7 @@ class loop final : public engine_events {
   void on_received(stream& from, const received& input) override;
   void on_writable(stream& to) override;
   void on_hangup(stream& from) override;
+  void on_peer_fin(stream& from) override;
   void on_time() override;
   void on_wake() override;
   void on_turn_end() override;
@@ -206,6 +214,7 @@ class loop final : public engine_events {
 
   // phases.cpp: which deadline counts, and what happens at it
   phase phase_of(const slot& c) const noexcept;
+  static phase phase_of_work(const slot& c) noexcept;
   static bool is_idle(const slot& c) noexcept {
     return !c.decided && !c.is_released() && c.clock.current() == phase::idle;
   }
@@ -225,6 +234,14 @@ class loop final : public engine_events {
   std::optional<std::uint64_t> lifetime_due(const slot& c) const noexcept;
   void arm();
 
+  // watchdog.cpp
+  void note_peer_done(slot& c) noexcept;
+  std::optional<tick> next_watch(const slot& c) const noexcept;
+  bool has_reason_to_stay(const slot& c) const noexcept;
+  void look_after(slot& c) noexcept;
+  void watch_frames(slot& c) noexcept;
+  void look_after_frames(slot& c) noexcept;
+
   // ending.cpp: how it leaves
   void step(slot& c, lifecycle_event what);
   void decide(slot& c, close_reason reason, std::optional<close_method> method) noexcept;
@@ -242,6 +259,7 @@ class loop final : public engine_events {
   void lose_peer(slot& c, int error);
   void release(slot& c, lifecycle_action how);
   void report(slot& c, const close_record& record);
+  void count_close(slot& c, const close_record& record) noexcept;
   void end_attachments(slot& c) noexcept;
   void frames_ended(slot& c) noexcept;
 

@@ -93,7 +93,7 @@ void loop::took(slot& c, std::size_t count) noexcept {
     c.unacknowledged_since = now;
   }
   c.sent_bytes += count;
-  counters_.sent.add(count);
+  c.counters().sent.add(count);
   c.last_activity = now;
   c.clock.progress(now);
 }

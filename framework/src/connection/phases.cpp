@@ -16,6 +16,11 @@ std::optional<tick> sooner(std::optional<tick> a, tick b) noexcept {
 phase loop::phase_of(const slot& c) const noexcept {
   if (queued(c) > 0) return phase::write;
   if (c.decided) return phase::close;
+  return phase_of_work(c);
+}
+
+/// Whatever output is queued.
+phase loop::phase_of_work(const slot& c) noexcept {
   if (c.owed > 0 || c.answering || c.paused) return phase::handle;
   if (c.message_open || (!c.delimits && !c.kept.empty())) return phase::read;
   return phase::idle;
@@ -40,7 +45,9 @@ void loop::update_deadline(slot& c) noexcept {
 std::optional<tick> loop::due(const slot& c) const noexcept {
   const std::optional<tick> soonest = deadline_of(c);
   if (c.state == lifecycle_state::settling) return sooner(soonest, c.unacknowledged_since);
-  return awaits_acknowledgement(c) ? sooner(soonest, next_look(c)) : soonest;
+  const auto watched = next_watch(c);
+  const std::optional<tick> first = watched ? sooner(soonest, *watched) : soonest;
+  return awaits_acknowledgement(c) ? sooner(first, next_look(c)) : first;
 }
 
 std::optional<tick> loop::deadline_of(const slot& c) const noexcept {
@@ -91,7 +98,11 @@ void loop::deadlines_changed(slot& c) noexcept {
 void loop::collect() {
   more_to_reap_ = reaper_.collect(io_->now_tick(), reap_budget{}, [this](std::uint32_t index) {
     slot* const c = slots_.find(index);
-    if (c == nullptr || c->is_released()) return std::optional<tick>{};
+    if (c == nullptr) return std::optional<tick>{};
+    if (c->is_released()) {
+      look_after_frames(*c);
+      return std::optional<tick>{};
+    }
     c->nearer_deadline = true;  // the reaper has just let go of it
     return at_deadline(*c);
   });
@@ -111,6 +122,7 @@ void loop::arm() {
 std::optional<tick> loop::at_deadline(slot& c) {
   const tick now = io_->now_tick();
   stretch_handle(c);
+  look_after(c);
   if (c.state == lifecycle_state::settling) {
     poll_unacknowledged(c);
     return std::nullopt;

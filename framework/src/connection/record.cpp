@@ -37,6 +37,17 @@ close_record loop::make_record(slot& c, dwell::release how) {
   return record;
 }
 
+void loop::count_close(slot& c, const close_record& record) noexcept {
+  service_counters& counters = c.counters();
+  counters.released.add();
+  counters.closed[static_cast<std::size_t>(record.reason)].add();
+  counters.time_wait[static_cast<std::size_t>(record.time_wait)].add();
+  if (record.time_wait == time_wait::here || record.time_wait == time_wait::both) {
+    counters.time_wait_here.add(io_->now());
+  }
+  if (record.certainty == certainty::observed) counters.observed.add();
+}
+
 /// Who closed first as far as this end saw, and where that leaves TIME_WAIT.
 void loop::place_time_wait(slot& c, dwell::release how, close_record& record) {
   const auto place = [&record](first_closer who, time_wait where, certainty how_sure) {

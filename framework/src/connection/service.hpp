@@ -3,6 +3,8 @@
 #include <dwell/connection/handler.hpp>
 #include <dwell/connection/options.hpp>
 
+#include "connection/service_counters.hpp"
+
 #include <cstdint>
 
 namespace dwell::inline v0 {
@@ -14,6 +16,7 @@ struct service {
   std::uint32_t index;
   service_options options;
   handler what;
+  endpoint bound{};  ///< where it listens: options.listen with the port that was given
   /// What the listener's connections inherit (listener_options), so that a close need not ask for
   /// it.
   bool corked = false;
@@ -23,8 +26,10 @@ struct service {
 
 /// A service on one loop; what a connection points to for both.
 struct hosted_service {
+  hosted_service(loop& on, const service& what) noexcept : host{&on}, of{&what} {}
   loop* host;
   const service* of;
+  service_counters counters;
 };
 
 }  // namespace dwell::inline v0

@@ -64,7 +64,10 @@ struct slot final : connection {
   std::uint32_t finished_exchanges = 0;
   std::uint32_t generation_high;
   std::uint32_t next_dirty = 0;
-  std::uint32_t unread = 0;
+  union {
+    std::uint32_t unread = 0;  // once decided: input that nobody was given
+    tick watched_since;        // before: the watchdog's, while peer_done; and again once released
+  };
   std::uint32_t reap_raced = 0;
   std::uint16_t owed = 0;  // answers owed: handle phase
   std::int16_t error = 0;
@@ -103,11 +106,14 @@ struct slot final : connection {
   bool opened : 1 = false;               // on_open ran: on_close is due
   bool frame_outlives : 1 = false;       // released, but the handler's coroutine is suspended
   bool outlived : 1 = false;             // released, but some coroutine is suspended
+  bool peer_done : 1 = false;            // the peer's FIN has come, read or not: the watchdog runs
+  bool held : 1 = false;                 // the watchdog has named it
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
   }
   const service_options& options() const noexcept { return service->of->options; }
+  service_counters& counters() const noexcept { return service->counters; }
   const deadlines& limits() const noexcept { return overrides ? *overrides : options().deadlines; }
   const connection_handler& handler() const noexcept { return *service->of->what; }
   bool is_released() const noexcept { return state == lifecycle_state::closed; }

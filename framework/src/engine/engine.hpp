@@ -108,6 +108,8 @@ class engine_events {
   virtual void on_accept_failed(int error) = 0;
   virtual void on_received(stream& from, const received& input) = 0;
   virtual void on_writable(stream& to) = 0;
+  /// The peer's FIN on a stream that wants no input, what came before it not read.
+  virtual void on_peer_fin(stream& /*from*/) {}
   /// HUP or ERR on a stream that wants no input; it has left the set.
   virtual void on_hangup(stream& from) = 0;
   /// The armed time has come. After a stall of over 100 ms, all I/O that was ready has been told

@@ -124,6 +124,7 @@ std::size_t responder::read_body(connection& peer, session& self, std::string_vi
 }
 
 void responder::refuse(connection& peer, session& self, const refusal& why, method asked) const {
+  if (!self.reading) peer.message_started();  // refused with its first bytes: that is reading, too
   say_last_words(peer, self, why, asked);
   peer.close(close_reason::protocol_error);
 }

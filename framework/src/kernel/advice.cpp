@@ -76,7 +76,7 @@ class adviser {
     const bool binds = std::ranges::any_of(
         found_.limits, [](const limit& one) { return one.name == "RLIMIT_NOFILE" && one.binds; });
     if (!binds) return;
-    const double needed = connections_ + static_cast<double>(of.in_use) + dwell_reserve;
+    const double needed = connections_ + static_cast<double>(of.in_use + dwell_reserve);
     const std::uint64_t advised = with_headroom(needed);
     say("RLIMIT_NOFILE", std::to_string(advised),
         "LimitNOFILE= in the unit: one descriptor a connection");

@@ -2,6 +2,8 @@
 
 #include <dwell/kernel/doctor.hpp>
 
+#include "base/descriptor_reserve.hpp"
+
 #include <string>
 #include <vector>
 
@@ -13,9 +15,8 @@ inline constexpr double time_wait_seconds = 60;
 /// the scheduler.
 inline constexpr double assumed_stall_seconds = 0.1;
 
-/// Descriptors that a Dwell server of one loop keeps back for the rest of the program, unless that
-/// would be more than half (server_options.connections).
-inline constexpr double dwell_reserve = 64 + 16;
+/// What a Dwell server of one loop keeps back.
+inline constexpr std::uint64_t dwell_reserve = reserved_descriptors + reserved_per_loop;
 
 /// The port range that connect() takes its ports from.
 struct port_range {

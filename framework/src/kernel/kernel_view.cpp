@@ -27,6 +27,7 @@ std::optional<proc_file> sockstat6() {
 
 void count_local(const tcp_socket& socket, port_view& view) {
   view.local.add(socket.state);
+  if (socket.inode != 0) view.held.add(socket.state);
   if (socket.state == tcp_state::listen) {
     view.listeners.push_back({.where = socket.local.to_endpoint(),
                               .queued = socket.receive_queue,

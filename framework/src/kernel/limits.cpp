@@ -75,11 +75,10 @@ class limit_finder {
   }
 
   void to_be_served_by_dwell(limit& one) const {
-    const double soft = as_double(facts_.descriptors.soft_limit);
-    one.allows = std::floor(soft > 2 * dwell_reserve ? soft - dwell_reserve : soft / 2);
-    one.because =
-        "one descriptor a connection; a Dwell server keeps 80 for other things, and 16 more "
-        "for each loop after the first";
+    one.allows = as_double(connections_within(facts_.descriptors.soft_limit, 1));
+    one.because = "one descriptor a connection; a Dwell server keeps " +
+                  std::to_string(dwell_reserve) + " for other things, and " +
+                  std::to_string(reserved_per_loop) + " more for each loop after the first";
     one.then = "Dwell evicts the longest idle connection; others fail in accept() with EMFILE";
   }
 

@@ -2,6 +2,7 @@
 
 #include <dwell/connection/offload.hpp>
 
+#include "base/descriptor_reserve.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
 #include "server/signals.hpp"
@@ -16,11 +17,6 @@
 
 namespace dwell::inline v0 {
 namespace {
-
-/// Descriptors for what is not a connection: standard streams, listeners, epoll sets, log files,
-/// the user's own.
-constexpr std::uint64_t reserved_descriptors = 64;
-constexpr std::uint64_t reserved_per_loop = 16;
 
 int usable_cpus() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
@@ -39,6 +35,27 @@ class no_signals {
  private:
   sigset_t before_;
 };
+
+void add_counts(const service_counters& of, connection_counts& sum) noexcept {
+  // Read in the order opposite to writing, so that no difference is negative.
+  const std::uint64_t freed = of.freed.read();
+  const std::uint64_t released = of.released.read();
+  const std::uint64_t opened = of.opened.read();
+  sum.opened += opened;
+  sum.live += opened - released;
+  sum.waiting_for_frames += released - freed;
+  for (std::size_t i = 0; i < close_reason_count; ++i) sum.closed[i] += of.closed[i].read();
+  for (std::size_t i = 0; i < time_wait_count; ++i) sum.time_wait[i] += of.time_wait[i].read();
+  sum.observed += of.observed.read();
+  sum.reap_raced += of.reap_raced.read();
+  sum.evicted += of.evicted.read();
+  sum.refused += of.refused.read();
+  sum.exchanges += of.exchanges.read();
+  sum.received += of.received.read();
+  sum.sent += of.sent.read();
+  sum.held += of.held.read();
+  sum.frames_held += of.frames_held.read();
+}
 
 /// Shows a loop's connections, a slice at a time. It is handed from slice to slice, and when it
 /// goes the loop has nothing more to show: also when the loop ends with it in its mailbox.
@@ -147,9 +164,7 @@ void server_core::add_loop(loop_host& host) {
 void server_core::cut_limit_to_descriptors() {
   rlimit descriptors{};
   if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
-  const std::uint64_t reserve = reserved_descriptors + reserved_per_loop * hosts_.size();
-  const std::uint64_t possible = descriptors.rlim_cur > 2 * reserve ? descriptors.rlim_cur - reserve
-                                                                    : descriptors.rlim_cur / 2;
+  const std::uint64_t possible = connections_within(descriptors.rlim_cur, hosts_.size());
   if (limit_ > possible && limit_ != unlimited) {
     logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
                   limit_, possible, descriptors.rlim_cur);
@@ -180,8 +195,12 @@ endpoint server_core::serve(service_options options, handler what) {
           [](close_method method) { return method >= close_method::abort_after_fin; });
 
   const endpoint bound = listen(*made);
-  for (const auto& host : hosts_) host->connections->host(*made);
-  services_.push_back(std::move(made));
+  {
+    const std::lock_guard lock{adding_};
+    for (const auto& host : hosts_) host->connections->host(*made);
+    made->bound = bound;
+    services_.push_back(std::move(made));
+  }
   if (embedded_) hosts_.front()->io->set_accepting(true);
   return bound;
 }
@@ -318,25 +337,13 @@ void server_core::each(std::function<void(connection&)> visit,
 
 server_counts server_core::counts() const noexcept {
   server_counts sum;
+  const std::lock_guard lock{adding_};
   for (const auto& host : hosts_) {
+    for (std::size_t i = 0; i < services_.size(); ++i) {
+      add_counts(host->connections->counters(i), sum);
+    }
     const loop_counters& of = host->connections->counters();
-    // Read in the order opposite to writing, so that no difference is negative.
-    const std::uint64_t freed = of.freed.read();
-    const std::uint64_t released = of.released.read();
-    const std::uint64_t opened = of.opened.read();
-    sum.opened += opened;
-    sum.live += opened - released;
-    sum.waiting_for_frames += released - freed;
-    for (std::size_t i = 0; i < close_reason_count; ++i) sum.closed[i] += of.closed[i].read();
-    for (std::size_t i = 0; i < time_wait_count; ++i) sum.time_wait[i] += of.time_wait[i].read();
-    sum.observed += of.observed.read();
-    sum.reap_raced += of.reap_raced.read();
     sum.accept_failed += of.accept_failed.read();
-    sum.evicted += of.evicted.read();
-    sum.refused += of.refused.read();
-    sum.exchanges += of.exchanges.read();
-    sum.received += of.received.read();
-    sum.sent += of.sent.read();
     for (std::size_t i = 0; i < sum.turns.size(); ++i) sum.turns[i] += of.turns[i].read();
     sum.busy += duration{static_cast<std::int64_t>(of.busy.read())};
     if (host->epoll == nullptr) continue;  // no time passes in a simulated turn
@@ -346,6 +353,23 @@ server_counts server_core::counts() const noexcept {
     sum.longest_turn_now = std::max(sum.longest_turn_now, turn);
   }
   return sum;
+}
+
+std::vector<service_status> server_core::services() const {
+  const std::lock_guard lock{adding_};
+  std::vector<service_status> all;
+  for (const auto& each : services_) {
+    service_status& status = all.emplace_back();
+    status.name = each->options.name;
+    status.where = each->bound;
+    for (const auto& host : hosts_) {
+      const service_counters& of = host->connections->counters(each->index);
+      add_counts(of, status.counts);
+      const std::uint64_t now = host->epoll != nullptr ? read_clock() : host->io->now();
+      status.time_wait_recently += of.time_wait_here.read(now);
+    }
+  }
+  return all;
 }
 
 }  // namespace dwell::inline v0

@@ -67,6 +67,7 @@ class server_core final : public loop_owner {
   void each(std::function<void(connection&)> visit, std::function<void()> done);
   void each(std::function<void(connection&)> visit, std::function<void(std::uint32_t)> loop_done);
   server_counts counts() const noexcept;
+  std::vector<service_status> services() const;
   server_stage stage() const noexcept { return stage_; }
   std::uint32_t loops() const noexcept { return static_cast<std::uint32_t>(hosts_.size()); }
   std::uint64_t capacity() const noexcept { return limit_; }
@@ -82,6 +83,7 @@ class server_core final : public loop_owner {
   void log_close(const slot& which, const close_record& record) noexcept override;
   void log_failure(const slot& which, const char* what) noexcept override;
   void log_accept_failed(int error, std::uint64_t now) noexcept override;
+  void log_held(const slot& which, duration for_so_long) noexcept override;
   void run_off_loop(offload_job& job) override;
   server& facade() noexcept override { return *facade_; }
 
@@ -104,6 +106,8 @@ class server_core final : public loop_owner {
   server_options options_;
   std::shared_ptr<spdlog::logger> logger_;
   server* facade_ = nullptr;
+  /// Services are added on one thread while others read what they have counted.
+  mutable std::mutex adding_;
   std::vector<std::unique_ptr<service>> services_;
   std::vector<std::unique_ptr<loop_host>> hosts_;
   std::unique_ptr<process_signals> signals_;
@@ -122,6 +126,7 @@ class server_core final : public loop_owner {
   std::array<rate_limit, close_reason_count> close_lines_;
   rate_limit failure_lines_;
   rate_limit accept_lines_;
+  rate_limit held_lines_;
 };
 
 }  // namespace dwell::inline v0

@@ -51,6 +51,26 @@ void server_core::log_failure(const slot& which, const char* what) noexcept {
   }
 }
 
+void server_core::log_held(const slot& which, duration for_so_long) noexcept {
+  const auto [pass, suppressed] = held_lines_.ask(which.service->host->io().now());
+  if (!pass) return;
+  try {
+    const std::string name =
+        which.options().name + ' ' + to_string(which.id()) + ' ' + to_string(which.peer_endpoint());
+    if (which.is_released()) {
+      logger_->warn("{}: closed ({} in {}), but its handler still runs after {} ms{}", name,
+                    to_string(which.why), to_string(which.ended_in), for_so_long.count(),
+                    and_suppressed(suppressed));
+    } else {
+      logger_->warn(
+          "{}: the peer has closed, the handler has not: nothing read, written or owed for {} ms, "
+          "in {}{}",
+          name, for_so_long.count(), to_string(which.phase()), and_suppressed(suppressed));
+    }
+  } catch (const std::exception&) {
+  }
+}
+
 void server_core::log_accept_failed(int error, std::uint64_t now) noexcept {
   const auto [pass, suppressed] = accept_lines_.ask(now);
   if (!pass) return;

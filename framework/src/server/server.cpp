@@ -50,6 +50,7 @@ void server::each(std::function<void(connection&)> visit,
   core_->each(std::move(visit), std::move(loop_done));
 }
 server_counts server::counts() const noexcept { return core_->counts(); }
+std::vector<service_status> server::services() const { return core_->services(); }
 server_stage server::stage() const noexcept { return core_->stage(); }
 std::uint32_t server::loops() const noexcept { return core_->loops(); }
 std::uint64_t server::capacity() const noexcept { return core_->capacity(); }

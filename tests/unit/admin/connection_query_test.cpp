@@ -69,7 +69,7 @@ TEST(connection_query, filters) {
 TEST(connection_query, refuses_naming_the_parameter_and_the_fix) {
   EXPECT_EQ(why_refused({{"phase", "busy"}}),
             "phase \"busy\": use handshake, idle, read, handle, write, close");
-  EXPECT_EQ(why_refused({{"state", ""}}), "state \"\": use open, peer_closed, closing");
+  EXPECT_EQ(why_refused({{"state", ""}}), "state \"\": use open, peer_closed, held, closing");
   EXPECT_EQ(why_refused({{"colour", "red"}}),
             "\"colour\" is no parameter: use service, phase, state, peer, min_age, min_idle, sort, "
             "limit, cursor");

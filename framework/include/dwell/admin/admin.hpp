@@ -38,10 +38,13 @@ struct admin_options {
 ///     server.run();
 ///
 /// - GET /connections: the open connections as JSON; filters, sort order and pages are parameters.
-/// - GET /metrics: totals, in the text format of Prometheus.
+/// - GET /kernel: connections beside the kernel's sockets, as JSON or as a table.
+/// - GET /metrics: totals, and the kernel's counters, in the text format of Prometheus.
 /// - GET /healthz: 200 while the process lives. GET /readyz: 200, or 503 while the server does not
 ///   run, or drains.
 /// - POST /drain: drains the server. From this machine, or with admin_options::token.
+///
+/// The kernel is asked about the network namespace of the thread that makes the admin.
 ///
 /// Serves from its construction until it is destroyed, also before the server runs and after it has
 /// ended; answers under way are given a second then. The server must outlive it. Made and destroyed

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -21,6 +22,8 @@ enum class phase : std::uint8_t {
   write,      ///< output is queued, or sent and not yet acknowledged
   close,      ///< our FIN is sent or about to be; waiting for the peer's side
 };
+
+inline constexpr std::size_t phase_count = 6;
 
 /// The name as written in the enumeration; "unknown" for a value outside it.
 constexpr std::string_view to_string(phase value) noexcept {
@@ -65,7 +68,9 @@ struct deadlines {
   duration write = std::chrono::seconds{30};
 
   /// Default 5 s: one round trip, and two retransmissions of a lost FIN. The answer is already
-  /// delivered or lost, so there is little to wait for.
+  /// delivered or lost, so there is little to wait for. Also how long a handler may hold a
+  /// connection that its peer has closed, or a frame of one that has ended, before the log names
+  /// it; `off` switches that off, too.
   duration close = std::chrono::seconds{5};
 
   /// Default off. From accept; jittered by 10 % so that connections made together do not end

@@ -70,6 +70,7 @@ struct listener_view {
 struct port_view {
   tcp_state_counts local;   ///< the port is this end's: a server's side
   tcp_state_counts remote;  ///< the port is the other end's: a client's side, here
+  tcp_state_counts held;    ///< of `local`: those to which a descriptor refers
   std::vector<listener_view> listeners;
   std::uint64_t orphans = 0;         ///< of `local`
   std::uint64_t waiting_accept = 0;  ///< of `local`

@@ -39,6 +39,9 @@ class tcp_state_counts {
     return counts_[static_cast<std::size_t>(state)];
   }
   constexpr void add(tcp_state state) noexcept { ++counts_[static_cast<std::size_t>(state)]; }
+  constexpr void add(const tcp_state_counts& others) noexcept {
+    for (std::size_t i = 0; i < tcp_state_count; ++i) counts_[i] += others.counts_[i];
+  }
   constexpr std::uint64_t total() const noexcept {
     std::uint64_t sum = 0;
     for (const std::uint64_t count : counts_) sum += count;

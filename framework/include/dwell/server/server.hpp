@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace asio {
 class io_context;
@@ -33,10 +35,9 @@ enum class server_stage : std::uint8_t {
   ended,
 };
 
-/// Totals over all loops since the start; monotonic except `live`, `waiting_for_frames` and
-/// `longest_turn_now`. Each figure is exact; two figures read while connections come and go may be
-/// a moment apart.
-struct server_counts {
+/// What happened to connections since the start; monotonic except `live` and `waiting_for_frames`.
+/// Each figure is exact; two figures read while connections come and go may be a moment apart.
+struct connection_counts {
   std::uint64_t opened = 0;
   std::uint64_t live = 0;  ///< connections whose descriptor is open
   /// Closed, but a handler's coroutine still uses the slot: it counts against
@@ -44,19 +45,38 @@ struct server_counts {
   std::uint64_t waiting_for_frames = 0;
   std::array<std::uint64_t, close_reason_count> closed{};  ///< by close_reason
   std::array<std::uint64_t, time_wait_count> time_wait{};  ///< by dwell::time_wait
-  std::uint64_t observed = 0;       ///< of those, how many were seen rather than expected
-  std::uint64_t reap_raced = 0;     ///< connections whose peer sent while our FIN was on its way
-  std::uint64_t accept_failed = 0;  ///< EMFILE and its like; accepting paused each time
-  std::uint64_t evicted = 0;        ///< made room for a new one
-  std::uint64_t refused = 0;        ///< not let in
+  std::uint64_t observed = 0;    ///< of those, how many were seen rather than expected
+  std::uint64_t reap_raced = 0;  ///< connections whose peer sent while our FIN was on its way
+  std::uint64_t evicted = 0;     ///< made room for a new one
+  std::uint64_t refused = 0;     ///< not let in
   std::uint64_t exchanges = 0;
   std::uint64_t received = 0;  ///< bytes
   std::uint64_t sent = 0;      ///< bytes
+  /// The watchdog has named them: for deadlines.close after the peer's FIN the handler had neither
+  /// read nor written, and owed no answer.
+  std::uint64_t held = 0;
+  /// The same of those of waiting_for_frames, deadlines.close after their end.
+  std::uint64_t frames_held = 0;
+};
+
+/// Totals over all services and loops since the start.
+struct server_counts : connection_counts {
+  std::uint64_t accept_failed = 0;  ///< EMFILE and its like; accepting paused each time
   /// Turns by length: up to turn_bounds[i], and above all of them.
   std::array<std::uint64_t, turn_bounds.size() + 1> turns{};
   duration busy{};  ///< time spent in turns
   /// How long the loop that is busiest now has been in its turn: seconds mean that it is blocked.
   duration longest_turn_now{};
+};
+
+/// One service, over all loops.
+struct service_status {
+  std::string name;  ///< service_options::name
+  endpoint where;    ///< what was bound
+  connection_counts counts;
+  /// Closed within the last 60 s with TIME_WAIT here or at both ends: so many are in TIME_WAIT, or
+  /// on their way there, unless the kernel had to drop some.
+  std::uint64_t time_wait_recently = 0;
 };
 
 /// Listens, and owns every connection. Made and destroyed on one thread; drain(), stop(), post(),
@@ -115,6 +135,8 @@ class server {
             std::function<void(std::uint32_t loop)> loop_done);
 
   server_counts counts() const noexcept;
+  /// In the order of serve().
+  std::vector<service_status> services() const;
   server_stage stage() const noexcept;
   /// Loops, numbered from 0: connection_id::loop.
   std::uint32_t loops() const noexcept;

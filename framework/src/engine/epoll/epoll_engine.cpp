@@ -135,6 +135,8 @@ void epoll_engine::dispatch(const epoll_event& event) {
       events().on_received(*what, receive(*what));
     } else if (poller_.mute(*what, event.events)) {
       events().on_hangup(*what);
+    } else if ((event.events & EPOLLRDHUP) != 0) {
+      events().on_peer_fin(*what);
     }
   }
   if ((event.events & EPOLLOUT) != 0 && what->descriptor >= 0 && what->wants_output) {

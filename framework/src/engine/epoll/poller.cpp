@@ -51,6 +51,7 @@ bool poller::watch(stream& what) noexcept {
   const bool would_spin = (what.registered & output) != 0 && !what.wants_output;
   if (!missing && !would_spin) return true;
 
+  if (what.registered == 0 && !what.wants_input) wanted |= peer_fin;
   // Input that is no longer wanted stays registered until it comes.
   wanted = static_cast<std::uint8_t>(wanted | (what.registered & (input | peer_fin)));
   const int operation = (what.registered & present) != 0 ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;

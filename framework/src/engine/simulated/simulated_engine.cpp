@@ -137,6 +137,7 @@ void simulated_engine::tell(tcp_connection& c) {
       const bool first = (s->registered & input) != 0;
       s->registered &= static_cast<std::uint8_t>(~(input | peer_fin));
       if (first) s->registered |= peer_fin;
+      if ((ready & POLLRDHUP) != 0) events().on_peer_fin(*s);
     }
   }
   if ((ready & POLLOUT) != 0 && s->descriptor >= 0 && s->wants_output) events().on_writable(*s);
@@ -147,6 +148,7 @@ bool simulated_engine::watch(stream& what) noexcept {
   std::uint8_t wanted = present;
   if (what.wants_input) wanted |= input;
   if (what.wants_output) wanted |= output;
+  if (what.registered == 0 && !what.wants_input) wanted |= peer_fin;
   const bool missing = (wanted & ~what.registered) != 0;
   const bool would_spin = (what.registered & output) != 0 && !what.wants_output;
   if (!missing && !would_spin) return true;
