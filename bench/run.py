@@ -14,7 +14,7 @@ from lab.programs import ROOT, Failed, Programs
 from lab.report import Report, bold
 
 MEASUREMENTS = {  # in the order of `all`, with the minutes they take
-    "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 4.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5, "compile": 0.5, "micro": 1.0,
+    "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 12.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5, "compile": 0.5, "micro": 1.0,
     "instructions": 0.5,
 }
 FIELD = {"field": 20.0}  # what runs without a name: everything beside everything
@@ -46,6 +46,8 @@ def parse(argv):
     parser.add_argument("--json", metavar="FILE", help="write everything measured to FILE")
     parser.add_argument("--build", default=ROOT / "build" / "release", metavar="DIR",
                         help="where the programs are (default build/release)")
+    parser.add_argument("--method", choices=["graceful", "abort-after-fin", "abort"],
+                        help="reaping: only this one")
     parser.add_argument("--all", action="store_true", help="echo: also with one connection")
     parser.add_argument("--noise", action="store_true",
                         help="the raw peer in Dwell's place (not reaping)")

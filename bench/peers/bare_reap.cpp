@@ -1,7 +1,7 @@
 // The yardstick for reaping: a bare loop of the system calls that closing an idle connection takes.
 //
 // Accepts --connections, echoes what they send, and --after seconds later closes them all in one
-// loop that does nothing else: recv (would block), shutdown(SHUT_WR), recv, close.
+// loop that does nothing else.
 
 #include "peer.hpp"
 
@@ -17,9 +17,11 @@ constexpr const char* help =
   --listen ADDR:PORT    default 127.0.0.1:0 (any free port); prints "listening on ADDR:PORT"
   --connections N       closed in one go once so many are open (default 15000)
   --after SECONDS       after the last connection or first byte of one (default 2)
-  --form direct|lingering
-                        direct:    recv, shutdown(SHUT_WR), recv, close
-                        lingering: recv, shutdown(SHUT_WR), recv; then epoll_wait, recv (EOF), close
+  --form direct|lingering|abort-after-fin|abort
+                        direct:          recv, shutdown(SHUT_WR), recv, close
+                        lingering:       recv, shutdown(SHUT_WR); then epoll_wait, recv (EOF), close
+                        abort-after-fin: recv, shutdown(SHUT_WR), recv, TCP_LINGER2 = -1, close
+                        abort:           recv, SO_LINGER of 0, close
 
 Ends by itself and prints the wall and CPU time of one close as one JSON line.
 
@@ -75,27 +77,39 @@ std::vector<int> gather(int set, int listener, std::size_t count, double after) 
   return open;
 }
 
-void look_and_send_fin(int fd) {
-  recv(fd, buffer.data(), buffer.size(), 0);
-  shutdown(fd, SHUT_WR);
-  recv(fd, buffer.data(), buffer.size(), 0);
+void look(int fd) { recv(fd, buffer.data(), buffer.size(), 0); }
+
+void close_direct(const std::vector<int>& open, bool without_time_wait) {
+  const int never = -1;
+  for (const int fd : open) {
+    look(fd);
+    shutdown(fd, SHUT_WR);
+    look(fd);
+    if (without_time_wait) setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &never, sizeof never);
+    close(fd);
+  }
 }
 
-void close_direct(const std::vector<int>& open) {
+void close_with_reset(const std::vector<int>& open) {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
   for (const int fd : open) {
-    look_and_send_fin(fd);
+    look(fd);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(fd);
   }
 }
 
 void close_lingering(int set, const std::vector<int>& open) {
-  for (const int fd : open) look_and_send_fin(fd);
+  for (const int fd : open) {
+    look(fd);
+    shutdown(fd, SHUT_WR);
+  }
   std::array<epoll_event, 128> events{};
   for (std::size_t left = open.size(); left > 0;) {
     const int n = epoll_wait(set, events.data(), static_cast<int>(events.size()), 1000);
     if (n <= 0) die("a client did not answer our FIN");
     for (int i = 0; i < n; ++i) {
-      recv(events[static_cast<std::size_t>(i)].data.fd, buffer.data(), buffer.size(), 0);
+      look(events[static_cast<std::size_t>(i)].data.fd);
       close(events[static_cast<std::size_t>(i)].data.fd);
       --left;
     }
@@ -112,9 +126,10 @@ int main(int argc, char** argv) {
                      {"--connections", "15000"},
                      {"--after", "2"},
                      {"--form", "direct"}}};
-  const bool direct = given.text("--form") == "direct";
-  if (!direct && given.text("--form") != "lingering") {
-    std::fprintf(stderr, "--form %s: expected direct or lingering\n", given.text("--form").c_str());
+  const std::string form = given.text("--form");
+  if (form != "direct" && form != "lingering" && form != "abort-after-fin" && form != "abort") {
+    std::fprintf(stderr, "--form %s: expected direct, lingering, abort-after-fin or abort\n",
+                 form.c_str());
     return usage_error;
   }
   const std::size_t count = given.number("--connections");
@@ -127,7 +142,13 @@ int main(int argc, char** argv) {
 
   const double started = now();
   const double cpu_started = cpu_seconds();
-  direct ? close_direct(open) : close_lingering(set, open);
+  if (form == "lingering") {
+    close_lingering(set, open);
+  } else if (form == "abort") {
+    close_with_reset(open);
+  } else {
+    close_direct(open, form == "abort-after-fin");
+  }
   const double wall = now() - started;
   const double cpu = cpu_seconds() - cpu_started;
 

@@ -95,6 +95,7 @@ TEST(logging, ordinary_ends_are_debug_deadlines_info) {
     leaves.close();
     raw_client idles = server.connect();
     EXPECT_EQ(idles.receive_to_end().error, 0);
+    idles.close();
     EXPECT_TRUE(log.wait_for("idle_timeout"));
     EXPECT_EQ(log.count("peer_closed"), level == spdlog::level::debug ? 1U : 0U);
     EXPECT_THAT(log.lines(), Contains(AllOf(HasSubstr("info"), HasSubstr("echo"),

@@ -48,6 +48,7 @@ TEST(reaping, is_never_early_and_not_much_late) {
   for (std::size_t i = 0; i < connections; ++i) {
     const auto end = clients[i].receive_to_end();
     const auto lived = clock::now() - began[i];
+    clients[i].close();
     EXPECT_EQ(end.error, 0);
     EXPECT_GE(lived, idle - 50ms);
   }
@@ -109,40 +110,6 @@ TEST(reaping, many_at_once_with_requests_in_time_are_all_served) {
   std::this_thread::sleep_for(400ms);
   stall.let_go();
   for (raw_client& each : late) EXPECT_EQ(each.receive(12), "just in time");
-}
-
-// Requests within a few milliseconds of the deadline: answered, or met by our FIN, but never reset.
-TEST(reaping, a_race_with_a_request_never_ends_in_a_reset) {
-  constexpr auto idle = 60ms;
-  running_server server{{.deadlines = {.idle = idle}}, echo};
-  std::size_t answered = 0;
-  std::size_t ended = 0;
-  for (int round = 0; round < 20; ++round) {
-    std::vector<raw_client> clients;
-    std::vector<clock::time_point> due;
-    for (int i = 0; i < 40; ++i) {
-      clients.push_back(server.connect());
-      due.push_back(clock::now() + idle - 2ms + i % 8 * 500us);
-    }
-    for (std::size_t i = 0; i < clients.size(); ++i) {
-      std::this_thread::sleep_until(due[i]);
-      static_cast<void>(clients[i].try_send("request"));
-    }
-    for (raw_client& each : clients) {
-      const auto end = each.receive_to_end();
-      EXPECT_EQ(end.error, 0);
-      ++(end.data == "request" ? answered : ended);
-    }
-  }
-  ASSERT_TRUE(server.records().wait_for(800));
-  EXPECT_GT(answered, 0U);
-  EXPECT_GT(ended, 0U);
-  std::size_t raced = 0;
-  for (const close_record& record : server.records().all()) {
-    EXPECT_EQ(record.received - record.unread, record.sent);
-    if (record.reap_raced != 0) ++raced;
-  }
-  EXPECT_EQ(server->counts().reap_raced, raced);
 }
 
 TEST(reaping, each_phase_has_its_deadline) {

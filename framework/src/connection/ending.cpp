@@ -239,8 +239,8 @@ void loop::drain_input(slot& c) noexcept {
   }
 }
 
-/// Ends an idle connection: the queue is looked at first, and once more after our FIN, so that a
-/// request on its way is served, or at least counted and never silently reset.
+/// Ends an idle connection. The queue is looked at before our FIN, and read after it: a request on
+/// its way is served, or counted and never reset.
 void loop::reap(slot& c, close_reason reason) {
   if (look(c)) {
     if (!c.is_released()) advance(c);
@@ -251,24 +251,30 @@ void loop::reap(slot& c, close_reason reason) {
       c.done == close_method::peer_first) {
     return advance(c);
   }
+  c.reaped = true;
   step(c, lifecycle_event::close);
+  // Nobody is in a hurry: what the peer sends before it has our FIN must not meet an orphan.
+  const bool at_leisure = reason == close_reason::idle_timeout || reason == close_reason::lifetime;
+  if (c.done == close_method::graceful && at_leisure) return linger_after_reap(c);
   c.fin_sent = true;
   io_->shutdown_send(c.io);
   const received late = io_->receive(c.io);
   if (late.what == received::outcome::data) {
-    c.reap_raced += static_cast<std::uint32_t>(late.data.size());
-    c.counters().reap_raced.add();
     count_received(c, late.data.size());
     discard(c, late.data);
-    step(c, lifecycle_event::flushed_lingering);
-    update_watch(c);
-    update_deadline(c);
+    linger_after_reap(c);
   } else if (late.what == received::outcome::failed) {
     lose_peer(c, late.error);
   } else {
     c.input_ended = late.what == received::outcome::end;
     step(c, lifecycle_event::flushed_direct);
   }
+}
+
+void loop::linger_after_reap(slot& c) {
+  step(c, lifecycle_event::flushed_lingering);
+  update_watch(c);
+  if (!c.is_released()) update_deadline(c);
 }
 
 void loop::lose_peer(slot& c, int error) {

@@ -85,6 +85,9 @@ void loop::redeliver(slot& c) {
 void loop::discard(slot& c, bytes data) noexcept {
   c.unread += static_cast<std::uint32_t>(data.size());
   c.linger = true;
+  if (!c.reaped) return;
+  if (c.reap_raced == 0) c.counters().reap_raced.add();
+  c.reap_raced += static_cast<std::uint32_t>(data.size());
 }
 
 void loop::end_of_input(slot& c) {

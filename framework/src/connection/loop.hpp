@@ -256,6 +256,7 @@ class loop final : public engine_events {
   void poll_unacknowledged(slot& c);
   void end_session(slot& c) noexcept;
   void reap(slot& c, close_reason reason);
+  void linger_after_reap(slot& c);
   void lose_peer(slot& c, int error);
   void release(slot& c, lifecycle_action how);
   void report(slot& c, const close_record& record);

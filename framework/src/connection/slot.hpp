@@ -98,6 +98,7 @@ struct slot final : connection {
   bool answering : 1 = false;     // delimits: handle phase
   bool announced : 1 = false;
   bool lingered : 1 = false;
+  bool reaped : 1 = false;               // what comes now has crossed our FIN
   bool linger : 1 = false;               // more input may come: the lingering form
   bool close_when_answered : 1 = false;  // the peer's FIN came and nobody minds
   bool flush_awaited : 1 = false;        // tell the handler when the queue is empty

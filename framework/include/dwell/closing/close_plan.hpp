@@ -37,8 +37,9 @@ constexpr std::string_view to_string(close_method method) noexcept {
 struct close_plan {
   /// finished. The client of a server that closes first keeps its ports.
   close_method finished = close_method::graceful;
-  /// idle_timeout and lifetime. `peer_first` is refused at construction unless the handler
-  /// announces.
+  /// idle_timeout and lifetime. `graceful` is in the lingering form, so that a request which
+  /// crosses our FIN is counted and not reset. `peer_first` is refused at construction unless the
+  /// handler announces.
   close_method idle = close_method::graceful;
   /// handshake_timeout, read_timeout, handle_timeout. The peer learns of an orderly end; a read
   /// timeout is always in the lingering form, since the rest of the message may come.

@@ -79,7 +79,9 @@ struct close_record {
   std::optional<std::uint32_t> unacknowledged;
   /// Bytes received that the handler never consumed, and those discarded while lingering.
   std::uint64_t unread = 0;
-  /// Bytes found after our FIN at a deadline: a request that crossed it on the wire.
+  /// Bytes that came after our FIN at an idle deadline, and were not answered: a request that
+  /// crossed it on the wire. With abort_after_fin only those that were there at once; whatever
+  /// comes later finds nobody.
   std::uint32_t reap_raced = 0;
   duration age{};
   std::uint64_t exchanges = 0;

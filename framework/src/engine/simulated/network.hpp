@@ -154,6 +154,7 @@ class network {
   void tidy(tcp_connection& c, side from);
   void transmit(tcp_connection& c, side from, bool whole_segments);
   void put_on_wire(tcp_connection& c, side from, segment what);
+  void forget_lost(tcp_flow& f) const;
   void arrive(tcp_connection& c, side from);
   void take(tcp_connection& c, side at, segment& what);
   void take_acknowledgement(tcp_connection& c, side at, const segment& what);

@@ -87,19 +87,28 @@ void network::transmit(tcp_connection& c, side from, bool whole_segments) {
 void network::put_on_wire(tcp_connection& c, side from, segment what) {
   if (c.vanished) return;
   tcp_flow& f = flow_from(c, from);
-  std::uint64_t arrival = now_ + faults.delay;
-  if (faults.jitter > 0) arrival += random_.below(faults.jitter + 1);
+  what.sent = now_;
   if (what.reset) {
+    forget_lost(f);
     if (random_.chance(faults.loss)) return;
   } else if (!what.payload.empty() || what.fin) {
     std::uint64_t wait = first_retransmission + 2 * faults.delay;
     for (; random_.chance(faults.loss); wait = std::min(2 * wait, last_retransmission)) {
-      arrival += wait;
+      what.sent += wait;
     }
   }
-  f.last_arrival = std::max(arrival, f.last_arrival);
+  what.arrives = what.sent + faults.delay;
+  if (faults.jitter > 0) what.arrives += random_.below(faults.jitter + 1);
+  if (!f.wire.empty()) what.arrives = std::max(what.arrives, f.wire.back().arrives);
+  schedule(what.arrives, event_kind::arrival, c, from);
   f.wire.push_back(std::move(what));
-  schedule(f.last_arrival, event_kind::arrival, c, from);
+}
+
+/// A reset connection retransmits nothing: its RST comes before what was lost, and instead of it.
+void network::forget_lost(tcp_flow& f) const {
+  const auto lost = std::find_if(f.wire.begin(), f.wire.end(),
+                                 [this](const segment& each) { return each.sent > now_; });
+  f.wire.erase(lost, f.wire.end());
 }
 
 void network::send_reset(tcp_connection& c, side from) {
@@ -114,7 +123,9 @@ void network::send_reset(tcp_connection& c, side from) {
 
 void network::arrive(tcp_connection& c, side from) {
   {
+    if (!c[from].out) return;  // forgotten
     tcp_flow& f = *c[from].out;
+    if (f.wire.empty() || f.wire.front().arrives > now_) return;
     segment what = std::move(f.wire.front());
     f.wire.erase(f.wire.begin());
     if (from == side::client) c.heard_at = now32();

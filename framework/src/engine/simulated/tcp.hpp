@@ -26,14 +26,15 @@ struct segment {
   bool acknowledges_fin = false;
   bool fin = false;
   bool reset = false;
+  std::uint64_t sent = 0;     ///< for the last time: lost before
+  std::uint64_t arrives = 0;  ///< then
 };
 
 /// One direction of a connection, while there is something in it.
 struct tcp_flow {
-  byte_queue unsent;          // in the sender's buffer
-  byte_queue unread;          // in the receiver's buffer
-  std::vector<segment> wire;  // on the way, the oldest first
-  std::uint64_t last_arrival = 0;
+  byte_queue unsent;                 // in the sender's buffer
+  byte_queue unread;                 // in the receiver's buffer
+  std::vector<segment> wire;         // on the way, the oldest first
   std::uint32_t unacknowledged = 0;  // bytes that have left the sender
   std::uint32_t window = 0;          // as the sender knows it
   std::uint32_t advertised = 0;      // as the receiver said last
