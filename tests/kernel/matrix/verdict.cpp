@@ -98,6 +98,9 @@ void check(const cell_run& run, const cell_counts& counts) {
     EXPECT_EQ(counts.saw_fin, 0U);
   }
   EXPECT_GE(counts.of(expected) + stray, counts.trials);
+  if (expected == placement::nowhere) {
+    EXPECT_EQ(counts.orphans, 0U) << "at the price of a TIME_WAIT";
+  }
   if (expected == placement::lost) {
     EXPECT_EQ(counts.recorded_here(), counts.trials) << "the record cannot know";
     if (cell.peer.holds) {
