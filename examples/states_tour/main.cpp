@@ -95,8 +95,12 @@ void say_where(const tour& shown, const options& chosen) {
     std::cout << "The tracepoint is not asked: " << shown.tracepoint_missing() << '\n';
   }
   if (chosen.step) {
-    std::cout << "Enter goes on. To look around:\n  nsenter --net=" << joined.client.path()
-              << " ss -tan\n  nsenter --net=" << joined.server.path() << " ss -tan\n";
+    const std::string enter =
+        joined.made_by_root ? "nsenter"
+                            : "nsenter --preserve-credentials -U -t " + std::to_string(::getpid());
+    std::cout << "Enter goes on. To look around:\n  client  " << enter
+              << " --net=" << joined.client.path() << " ss -tan\n  server  " << enter
+              << " --net=" << joined.server.path() << " ss -tan\n";
   }
 }
 

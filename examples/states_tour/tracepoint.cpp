@@ -75,7 +75,7 @@ tracepoint::~tracepoint() {
 bool tracepoint::read_line(int descriptor, std::string& line) {
   std::size_t end = 0;
   while ((end = unread_.find('\n')) == std::string::npos) {
-    std::array<char, 4096> buffer;
+    std::array<char, 4096> buffer{};
     const ssize_t size = ::read(descriptor, buffer.data(), buffer.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return false;

@@ -65,7 +65,7 @@ bool wire::carries(const segment& one) const noexcept {
 }
 
 void wire::receive(side from, int descriptor) {
-  std::array<std::uint8_t, 2048> buffer;
+  std::array<std::uint8_t, 2048> buffer{};
   ssize_t size = 0;
   while ((size = ::recv(descriptor, buffer.data(), buffer.size(), 0)) > 0) {
     const auto one = segment::parse(from, {buffer.data(), buffer.data() + size});

@@ -33,7 +33,8 @@ class knocking {
     if (how == hearing::deaf) vanish(descriptor_);
     if (user_timeout != 0) set_tcp(descriptor_, TCP_USER_TIMEOUT, user_timeout);
     const sockaddr_in where = address_of(to);
-    ::connect(descriptor_, reinterpret_cast<const sockaddr*>(&where), sizeof where);
+    static_cast<void>(
+        ::connect(descriptor_, reinterpret_cast<const sockaddr*>(&where), sizeof where));
   }
   knocking(knocking&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
   knocking& operator=(knocking&&) = delete;
@@ -152,6 +153,7 @@ TEST(syn_queue, is_as_long_as_the_backlog_and_cookies_take_over) {
     const listener server{backlog};
     networks.on_client_side([&] {
       std::vector<knocking> flood;
+      flood.reserve(std::size_t{4} * backlog);
       for (int i = 0; i < 4 * backlog; ++i) {
         flood.emplace_back(server.where(), knocking::hearing::deaf);
       }
