@@ -29,6 +29,7 @@ constexpr auto farthest_shift = 60ms;
 constexpr auto shift_step = 50us;
 constexpr std::size_t opened_per_second = 600;
 constexpr std::size_t opened_per_stall = 1'000;
+constexpr auto standstill = 500ms;
 constexpr auto limit = 2min;
 
 enum class todo { open, aim, send };
@@ -211,10 +212,12 @@ class clients {
 
   void send(std::size_t which) {
     attempt& a = all_[which];
-    // Too late to keep to it: one more of the others.
-    if (clock::now() >= a.answered + announced_) a.keeps_to_timeout = false;
     a.send_error = a.client->try_send(sweep_.request).second;
     a.sent = clock::now();
+    // On a machine that stood still it has come too late: one more of the others.
+    if (a.sent >= std::min(a.answered, a.asked + standstill) + announced_) {
+      a.keeps_to_timeout = false;
+    }
     watch(which, EPOLL_CTL_ADD);
   }
 
