@@ -24,7 +24,7 @@ void pinger::stop() {
 
 void pinger::run() {
   prctl(PR_SET_TIMERSLACK, 1UL);
-  const sched_param priority{.sched_priority = 1};
+  const sched_param priority{.sched_priority = 2};  // above the driver, should that be real-time
   real_time_ = pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority) == 0;
   while (!stopping_) {
     char byte = 'p';
@@ -41,6 +41,8 @@ void pinger::run() {
 nanoseconds pinger::worst_between(nanoseconds from, nanoseconds to) const {
   nanoseconds worst = 0;
   for (const sample& s : samples_)
-    if (s.sent >= from && s.sent <= to) worst = std::max(worst, s.answered - s.sent);
+    if (s.answered >= from && s.sent <= to) {
+      worst = std::max(worst, s.answered - std::max(s.sent, from));
+    }
   return worst;
 }

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import subprocess
 import time
 
 from lab.network import TIME_WAIT, Network
@@ -16,37 +17,41 @@ SPREAD, AT_ONCE = "over 0.5 s", "at once"
 FLAGS = {SPREAD: [], AT_ONCE: ["--at-once"]}
 # Each method that a raw protocol allows for idle connections, and the bare loop of its calls.
 FORMS = {"graceful": "lingering", "abort-after-fin": "abort-after-fin", "abort": "abort"}
-AHEAD = ["nice", "-n", "-20"]  # of other work on this machine, which is no part of a stall
 CASES = [(method, due) for method in FORMS for due in FLAGS]
+# Other work on this machine is no part of a stall: nothing of it runs while these want to.
+REAL_TIME = ["chrt", "--fifo", "1"]
 
 
 def measure(programs, options, report):
     programs.need("driver", "bare_reap", "echo_server")
+    ahead = REAL_TIME if subprocess.run([*REAL_TIME, "true"], capture_output=True).returncode == 0 else []
+    if not ahead:
+        report.note("real-time scheduling is not allowed here: other work on this machine shows in every figure")
     cases = [case for case in CASES if options.method in (None, case[0])]
     results = {case: [] for case in cases}
     bare = {method: [] for method, _ in cases}
     for number in range(options.rounds):
         for method in bare:
             say(f"  reaping: round {number + 1} of {options.rounds}, bare loop, {method}")
-            bare[method].append(report.run(name="bare loop", method=method, **_bare(programs, FORMS[method])))
+            bare[method].append(report.run(name="bare loop", method=method, **_bare(programs, ahead, FORMS[method])))
         for method, due in cases:
             say(f"  reaping: round {number + 1} of {options.rounds}, dwell, {method}, due {due}")
             results[method, due].append(
-                report.run(name="dwell", method=method, due=due, **_dwell(programs, method, FLAGS[due])))
+                report.run(name="dwell", method=method, due=due, **_dwell(programs, ahead, method, FLAGS[due])))
     _print(results, bare)
     _judge(report, results, bare)
     _note_buckets(report)
 
 
-def _dwell(programs, method, flags):
+def _dwell(programs, ahead, method, flags):
     with Network("veth") as network:
         # Or else a client's late ACK takes TIME_WAITs away before they are counted, see README.md.
         network.server.shell("echo 1 > /proc/sys/net/ipv4/tcp_rfc1337")
-        server = Server(network, [*AHEAD, *programs.dwell("long", idle=IDLE, close_idle=method,
+        server = Server(network, [*ahead, *programs.dwell("long", idle=IDLE, close_idle=method,
                                                           max_connections=CONNECTIONS + 100)])
         result = drive(network, programs,
                        ["idle", server.address, "-n", CONNECTIONS, "--spread", "500ms",
-                        "--expect", IDLE, "--ping", *flags], server, under=AHEAD)
+                        "--expect", IDLE, "--ping", *flags], server, under=ahead)
         result["time_wait"] = _settled(network)
         result["printed"] = server.stop()
     if result["interrupted"]:
@@ -54,12 +59,12 @@ def _dwell(programs, method, flags):
     return result
 
 
-def _bare(programs, form):
+def _bare(programs, ahead, form):
     with Network("veth") as network:
-        server = Server(network, [*AHEAD, programs.bare_reap, "--connections", CONNECTIONS, "--after", 2,
+        server = Server(network, [*ahead, programs.bare_reap, "--connections", CONNECTIONS, "--after", 2,
                                   "--form", form])
         seen = drive(network, programs,
-                     ["idle", server.address, "-n", CONNECTIONS, "--spread", "0s"], under=AHEAD)
+                     ["idle", server.address, "-n", CONNECTIONS, "--spread", "0s"], under=ahead)
         printed = server.stop()
     if seen["interrupted"]:
         raise KeyboardInterrupt

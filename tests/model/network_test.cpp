@@ -261,6 +261,18 @@ TEST(tcp_orphan, any_byte_that_reaches_it_resets_and_drops_what_is_in_flight) {
   }
 }
 
+// Observed on Linux 6.18: the client sees ECONNRESET, and no end.
+TEST(tcp_orphan, that_a_byte_resets_does_not_send_its_lost_fin_again) {
+  one_connection t;
+  t.net.faults = {.delay = 5, .loss = 0.99};
+  t.shutdown();
+  t.close();
+  t.net.faults.loss = 0;
+  t.peer().send("late");
+  t.settle();
+  EXPECT_EQ(t.seen(), "reset");
+}
+
 TEST(tcp_orphan, fin_wait_2_ends_without_time_wait) {
   one_connection t;
   t.peer().close_at_end(false);

@@ -8,7 +8,8 @@
 namespace dwell {
 
 /// Clients that send a second request at a moment swept over 5 ms on either side of the instant
-/// their connection's idle deadline passes, without looking for a FIN first.
+/// their connection's idle deadline passes, without looking for a FIN first. On a busy machine that
+/// instant is found by how many are answered.
 struct reap_sweep {
   handler what;
   std::string request;  ///< every answer is as long as the first

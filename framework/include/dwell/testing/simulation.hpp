@@ -16,7 +16,8 @@ namespace dwell::testing {
 struct faults {
   duration delay{0};        ///< one way
   duration jitter{0};       ///< up to this much more, for each segment; segments stay in order
-  double loss = 0;          ///< of a segment: it arrives after a retransmission; of a reset: never
+  double loss = 0;          ///< of a segment: it arrives after a retransmission, unless its sender
+                            ///< resets the connection first; of a reset: never
   double short_reads = 0;   ///< of a segment to be cut, and of a recv to return less than there is
   double short_writes = 0;  ///< of a send to take less than there is room for
   double resets = 0;        ///< of a client to reset when it would read or send
