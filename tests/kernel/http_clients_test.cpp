@@ -82,7 +82,7 @@ handler as_stream() {
   http::router routes;
   routes.get("/", [](const http::request&) {
     return http::response{.stream = [at = std::size_t{0}]() mutable {
-      const std::string part = wanted().substr(at, 10'000);
+      std::string part = wanted().substr(at, 10'000);
       at += part.size();
       return part;
     }};
@@ -109,7 +109,7 @@ std::string output_of(const std::string& command) {
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "r"), &::pclose};
   if (!pipe) throw std::runtime_error{command + ": cannot be started"};
   std::string text;
-  std::array<char, 256> part;
+  std::array<char, 256> part{};
   while (std::fgets(part.data(), part.size(), pipe.get()) != nullptr) text += part.data();
   return text;
 }

@@ -461,6 +461,20 @@ TEST(http_close, leaves_time_wait_with_a_peer_that_was_told) {
   });
 }
 
+// It learns of the end of the body by our FIN, and will not send its own before.
+TEST(http_close, does_not_wait_for_a_peer_that_waits_for_the_end_of_the_body) {
+  with_seeds([](std::uint64_t seed) {
+    site all{seed,
+             {.mode = dwell::connection_mode::short_lived,
+              .close = {.finished = close_method::peer_first}}};
+    auto client = all.connect();
+    client.send("GET /stream/3/10 HTTP/1.0\r\n\r\n");
+    all.sim.advance(1s);
+    EXPECT_TRUE(client.got_end());
+    EXPECT_EQ(client.record().done, close_method::graceful);
+  });
+}
+
 TEST(http_close, of_a_lifetime_is_announced) {
   with_seeds([](std::uint64_t seed) {
     site all{seed, {.deadlines = {.lifetime = 10s}}};
