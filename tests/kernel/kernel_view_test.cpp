@@ -229,6 +229,11 @@ TEST(kernel_view, puts_ipv4_and_ipv6_of_a_port_together) {
     const port_view both = view.port(server.port());
     EXPECT_EQ(both.local[tcp_state::established], 2U);
     EXPECT_EQ(both.remote[tcp_state::established], 2U) << "on loopback both ends are here";
+    const port_view local = view.port(server.port(), port_of::local_end);
+    EXPECT_EQ(local.local, both.local);
+    EXPECT_EQ(local.held[tcp_state::established], 0U) << "nobody has accepted them";
+    EXPECT_EQ(local.held[tcp_state::listen], 1U);
+    EXPECT_EQ(local.remote.total(), 0U);
     ASSERT_EQ(both.listeners.size(), 1U);
     EXPECT_EQ(both.listeners[0].where.address, "::");
     const auto seen = view.sockets(

@@ -23,7 +23,7 @@ kernel_facts kernel_source::about_ports(const std::vector<service_status>& servi
     facts.counters = view_->counters();
     for (const service_status& each : services) {
       std::optional<port_view>& seen = facts.ports.emplace_back();
-      if (!each.where.is_unix()) seen = view_->port(each.where.port);
+      if (!each.where.is_unix()) seen = view_->port(each.where.port, port_of::local_end);
     }
   } catch (const std::exception& failure) {
     facts.error = failure.what();

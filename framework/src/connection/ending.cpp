@@ -340,7 +340,6 @@ void loop::free_unless_outlived(slot& c) noexcept {
 
 void loop::frames_ended(slot& c) noexcept {
   end_session(c);
-  reaper_.forget(c.io.slot);  // the watchdog's
   free_later(c);
 }
 

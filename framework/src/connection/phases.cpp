@@ -43,11 +43,12 @@ void loop::update_deadline(slot& c) noexcept {
 
 /// When the reaper has to come: at the deadline, or before it to ask the kernel something.
 std::optional<tick> loop::due(const slot& c) const noexcept {
-  const std::optional<tick> soonest = deadline_of(c);
+  std::optional<tick> soonest = deadline_of(c);
   if (c.state == lifecycle_state::settling) return sooner(soonest, c.unacknowledged_since);
-  const auto watched = next_watch(c);
-  const std::optional<tick> first = watched ? sooner(soonest, *watched) : soonest;
-  return awaits_acknowledgement(c) ? sooner(first, next_look(c)) : first;
+  if (c.peer_done) [[unlikely]] {
+    if (const auto watched = next_watch(c)) soonest = sooner(soonest, *watched);
+  }
+  return awaits_acknowledgement(c) ? sooner(soonest, next_look(c)) : soonest;
 }
 
 std::optional<tick> loop::deadline_of(const slot& c) const noexcept {
@@ -122,7 +123,7 @@ void loop::arm() {
 std::optional<tick> loop::at_deadline(slot& c) {
   const tick now = io_->now_tick();
   stretch_handle(c);
-  look_after(c);
+  if (c.peer_done) look_after(c);
   if (c.state == lifecycle_state::settling) {
     poll_unacknowledged(c);
     return std::nullopt;

@@ -50,7 +50,8 @@ void loop::look_after(slot& c) noexcept {
   }
 }
 
-/// After the end, with a frame left.
+/// After the end, with a frame left. When that has ended meanwhile, the reaper comes for nothing,
+/// or early for the next connection there.
 void loop::watch_frames(slot& c) noexcept {
   c.held = false;
   c.watched_since = io_->now_tick();

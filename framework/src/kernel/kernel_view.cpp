@@ -140,9 +140,9 @@ network_counters kernel_view::counters() {
   return network_counters{std::move(counters)};
 }
 
-port_view kernel_view::port(std::uint16_t port) {
+port_view kernel_view::port(std::uint16_t port, port_of end) {
   port_view view;
-  each({.port = port}, [&](const tcp_socket& socket) {
+  each({.port = port, .end = end}, [&](const tcp_socket& socket) {
     if (port == 0 || socket.local.port == port) count_local(socket, view);
     if (port != 0 && socket.remote.port == port) view.remote.add(socket.state);
     note_time_wait(socket, view);

@@ -67,10 +67,8 @@ struct deadlines {
   /// so this one may be late by an eighth.
   duration write = std::chrono::seconds{30};
 
-  /// Default 5 s: one round trip, and two retransmissions of a lost FIN. The answer is already
-  /// delivered or lost, so there is little to wait for. Also how long a handler may hold a
-  /// connection that its peer has closed, or a frame of one that has ended, before the log names
-  /// it; `off` switches that off, too.
+  /// Default 5 s: one round trip, and two retransmissions of a lost FIN. Also how long a handler
+  /// may hold a connection that its peer has closed, or a frame that has outlived one, unnamed.
   duration close = std::chrono::seconds{5};
 
   /// Default off. From accept; jittered by 10 % so that connections made together do not end

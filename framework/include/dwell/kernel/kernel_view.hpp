@@ -141,8 +141,9 @@ class kernel_view {
   socket_usage usage();
   network_counters counters();
   /// The kernel walks all sockets of its table for this. 0: all ports, each socket counted as
-  /// `local`.
-  port_view port(std::uint16_t port);
+  /// `local`. With `end`, what that leaves out is not counted: the other ends of connections within
+  /// this machine cost as much again.
+  port_view port(std::uint16_t port, port_of end = port_of::either_end);
   /// Each socket that fits, in no order. The reference is valid until `visit` returns. A
   /// socket that moves meanwhile may be missed, or seen twice.
   void each(const socket_query& which, const std::function<void(const tcp_socket&)>& visit);
