@@ -21,6 +21,8 @@ struct loop_counters {
   counter observed;
   counter reap_raced;
   counter accept_failed;
+  counter connected;  ///< of opened
+  counter connect_failed;
   counter evicted;
   counter refused;
   counter exchanges;

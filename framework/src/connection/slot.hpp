@@ -21,11 +21,12 @@ class attachment;
 /// returned.
 enum class pending_work : std::uint8_t {
   none = 0,
-  advance = 1,        ///< flush, close, count exchanges: whatever the state asks for
-  redeliver = 2,      ///< resumed: input that was kept, or waits in the kernel
-  tell_writable = 4,  ///< the output queue fell below the low watermark
-  tell_flushed = 8,   ///< the output queue is empty, and that is waited for
-  leave = 16,         ///< idle while the server drains
+  advance = 1,           ///< flush, close, count exchanges: whatever the state asks for
+  redeliver = 2,         ///< resumed: input that was kept, or waits in the kernel
+  tell_writable = 4,     ///< the output queue fell below the low watermark
+  tell_flushed = 8,      ///< the output queue is empty, and that is waited for
+  leave = 16,            ///< idle while the server drains
+  resume_awaiting = 32,  ///< a coroutine of another connection can go on
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
@@ -102,6 +103,8 @@ struct slot final : connection {
   bool opened : 1 = false;               // on_open ran: on_close is due
   bool frame_outlives : 1 = false;       // released, but the handler's coroutine is suspended
   bool outlived : 1 = false;             // released, but some coroutine is suspended
+  bool outbound : 1 = false;             // we have connected
+  bool awaited : 1 = false;              // its session is an awaited_session
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
@@ -109,6 +112,8 @@ struct slot final : connection {
   const service_options& options() const noexcept { return service->of->options; }
   const deadlines& limits() const noexcept { return overrides ? *overrides : options().deadlines; }
   const connection_handler& handler() const noexcept { return *service->of->what; }
+  /// A request has left, and nothing of its answer has come.
+  bool awaits_answer() const noexcept { return outbound && sent_in_exchange; }
   bool is_released() const noexcept { return state == lifecycle_state::closed; }
   bool accepts_output() const noexcept {
     return !decided && !fin_sent && !half_close_asked && !is_released();

@@ -2,6 +2,7 @@
 
 #include <dwell/connection/offload.hpp>
 
+#include "connection/validate_options.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
 #include "server/signals.hpp"
@@ -234,9 +235,11 @@ int server_core::run() {
       abort_rest();
     }
   };
-  on_signal(SIGINT, end_by_signal);
-  on_signal(SIGTERM, end_by_signal);
-  signals_->listen();
+  if (!is_client_) {  // whose user presses Ctrl-C to end it, and at once
+    on_signal(SIGINT, end_by_signal);
+    on_signal(SIGTERM, end_by_signal);
+  }
+  if (signals_ != nullptr) signals_->listen();
   begin();
   {
     const no_signals scope;
@@ -332,6 +335,8 @@ server_counts server_core::counts() const noexcept {
     sum.observed += of.observed.read();
     sum.reap_raced += of.reap_raced.read();
     sum.accept_failed += of.accept_failed.read();
+    sum.connected += of.connected.read();
+    sum.connect_failed += of.connect_failed.read();
     sum.evicted += of.evicted.read();
     sum.refused += of.refused.read();
     sum.exchanges += of.exchanges.read();

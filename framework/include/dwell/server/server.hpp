@@ -44,11 +44,13 @@ struct server_counts {
   std::uint64_t waiting_for_frames = 0;
   std::array<std::uint64_t, close_reason_count> closed{};  ///< by close_reason
   std::array<std::uint64_t, time_wait_count> time_wait{};  ///< by dwell::time_wait
-  std::uint64_t observed = 0;       ///< of those, how many were seen rather than expected
-  std::uint64_t reap_raced = 0;     ///< connections whose peer sent while our FIN was on its way
-  std::uint64_t accept_failed = 0;  ///< EMFILE and its like; accepting paused each time
-  std::uint64_t evicted = 0;        ///< made room for a new one
-  std::uint64_t refused = 0;        ///< not let in
+  std::uint64_t observed = 0;        ///< of those, how many were seen rather than expected
+  std::uint64_t reap_raced = 0;      ///< connections whose peer sent while our FIN was on its way
+  std::uint64_t accept_failed = 0;   ///< EMFILE and its like; accepting paused each time
+  std::uint64_t connected = 0;       ///< of `opened`, those that we made: outbound
+  std::uint64_t connect_failed = 0;  ///< attempts to connect that came to nothing
+  std::uint64_t evicted = 0;         ///< made room for a new one
+  std::uint64_t refused = 0;         ///< not let in
   std::uint64_t exchanges = 0;
   std::uint64_t received = 0;  ///< bytes
   std::uint64_t sent = 0;      ///< bytes
