@@ -37,12 +37,18 @@ target parse_target(const std::string& text) {
   return made;
 }
 
+/// Its FIN has come, and so all that it had to say. `finished`: after ours.
+bool ended_well(const dwell::connection& from) {
+  const auto why = from.reason();
+  return why == dwell::close_reason::peer_closed || why == dwell::close_reason::finished;
+}
+
 /// write() waits while `to` has enough, and until then nothing more is read.
 dwell::task<> pump(dwell::connection& from, dwell::connection& to) {
   while (auto data = co_await from.read()) {
     if (!co_await to.write(data)) co_return;
   }
-  if (from.reason() == dwell::close_reason::peer_closed) {
+  if (ended_well(from)) {
     to.shutdown_send();
   } else {
     to.close(dwell::close_reason::handler_failed);  // what was cut must not look finished
