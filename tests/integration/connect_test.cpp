@@ -1,5 +1,5 @@
-// Outbound connections on the kernel: what connect(2) says, source addresses, ports that run out, and
-// clients without a server.
+// Outbound connections on the kernel: what connect(2) says, source addresses, ports that run out,
+// and clients without a server.
 #include <dwell/asio.hpp>
 #include <dwell/dwell.hpp>
 
@@ -150,7 +150,8 @@ TEST(connect, bounds_a_host_that_does_not_answer) {
   });
 }
 
-/// The local addresses of what has connected, counted; the connections stay open until all are there.
+/// The local addresses of what has connected, counted; the connections stay open until all are
+/// there.
 std::map<std::string, int> sources_seen(const connect_options& to, int count,
                                         std::map<connect_failure, int>& failed) {
   std::map<std::string, int> seen;
@@ -319,22 +320,21 @@ TEST(client, drives_many_connections_by_callbacks_on_each_loop) {
   running_server server{on_loopback(), echo, {.threads = 2}};
   std::atomic<int> answers{0};
   std::atomic<int> failures{0};
-  const callbacks<counting> calls{
-      .on_open =
-          [](connection& peer, counting&) {
-            peer.send("x");
-            return true;
-          },
-      .on_data =
-          [&answers](connection& peer, counting& self, bytes data) {
-            answers += static_cast<int>(data.size());
-            if (--self.left == 0) {
-              peer.close();
-            } else {
-              peer.send("x");
-            }
-            return data.size();
-          }};
+  const callbacks<counting> calls{.on_open =
+                                      [](connection& peer, counting&) {
+                                        peer.send("x");
+                                        return true;
+                                      },
+                                  .on_data =
+                                      [&answers](connection& peer, counting& self, bytes data) {
+                                        answers += static_cast<int>(data.size());
+                                        if (--self.left == 0) {
+                                          peer.close();
+                                        } else {
+                                          peer.send("x");
+                                        }
+                                        return data.size();
+                                      }};
   const upstream there{{.host = "127.0.0.1", .port = server.where().port},
                        calls,
                        callback<void(counting&, const connect_error&)>{

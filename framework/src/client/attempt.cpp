@@ -150,7 +150,7 @@ slot* attempt::take(const std::function<void(void*)>& start) {
 
 void attempt::on_ready() {
   disarm();
-  const int error = on_->io().connect_result(io);
+  const int error = on_->io().connect_result(io, addresses()[next_ - 1]);
   if (error == 0) return arrived();
   fail(error);
   drop();

@@ -1,12 +1,10 @@
 #include "client/source_pool.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <netinet/in.h>
-#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -19,27 +17,44 @@ namespace {
                               "10.0.0.0/24"};
 }
 
-/// The bytes of an address, the first the most significant.
-std::span<std::uint8_t> bytes_of(raw_address& address) noexcept {
-  if (address.family() == AF_INET) {
-    auto& in = reinterpret_cast<sockaddr_in&>(address.storage);
-    return {reinterpret_cast<std::uint8_t*>(&in.sin_addr), sizeof in.sin_addr};
-  }
-  auto& in = reinterpret_cast<sockaddr_in6&>(address.storage);
-  return {reinterpret_cast<std::uint8_t*>(&in.sin6_addr), sizeof in.sin6_addr};
+/// An address as one number, the most significant byte first; IPv4 in the last four.
+using big_number = std::array<std::uint8_t, 16>;
+constexpr std::size_t v4_at = 12;
+
+std::size_t begins_at(const raw_address& address) noexcept {
+  return address.family() == AF_INET ? v4_at : 0;
+}
+std::size_t offset_of(const raw_address& address) noexcept {
+  return address.family() == AF_INET ? offsetof(sockaddr_in, sin_addr)
+                                     : offsetof(sockaddr_in6, sin6_addr);
 }
 
-void add(std::span<std::uint8_t> number, std::uint64_t what) noexcept {
-  for (std::size_t i = number.size(); i-- > 0 && what != 0; what >>= 8U) {
-    what += number[i];
-    number[i] = static_cast<std::uint8_t>(what);
+big_number read_number(const raw_address& from) noexcept {
+  big_number made{};
+  const std::size_t begin = begins_at(from);
+  std::memcpy(made.data() + begin, reinterpret_cast<const char*>(&from.storage) + offset_of(from),
+              made.size() - begin);
+  return made;
+}
+
+void write_number(raw_address& to, const big_number& what) noexcept {
+  const std::size_t begin = begins_at(to);
+  std::memcpy(reinterpret_cast<char*>(&to.storage) + offset_of(to), what.data() + begin,
+              what.size() - begin);
+}
+
+void add(big_number& number, std::uint64_t what) noexcept {
+  for (auto digit = number.rbegin(); digit != number.rend() && what != 0; ++digit, what >>= 8U) {
+    what += *digit;
+    *digit = static_cast<std::uint8_t>(what);
   }
 }
 
-void clear_host_bits(std::span<std::uint8_t> number, unsigned prefix) noexcept {
-  for (std::size_t i = 0; i < number.size(); ++i) {
-    const unsigned here = std::min(8U, prefix - std::min(prefix, static_cast<unsigned>(8 * i)));
-    number[i] = static_cast<std::uint8_t>(number[i] & ~(0xffU >> here));
+void keep_leading_bits(big_number& number, unsigned count) noexcept {
+  for (std::uint8_t& digit : number) {
+    const unsigned here = std::min(8U, count);
+    digit = static_cast<std::uint8_t>(digit & ~(0xffU >> here));
+    count -= here;
   }
 }
 
@@ -58,8 +73,8 @@ source_pool::source_pool(std::string_view text) {
   size_ = 1;
   if (slash == std::string_view::npos) return;
 
-  const std::span<std::uint8_t> number = bytes_of(first_);
-  const auto width = static_cast<unsigned>(8 * number.size());
+  big_number number = read_number(first_);
+  const auto width = static_cast<unsigned>(8 * (number.size() - begins_at(first_)));
   unsigned prefix = 0;
   const std::string_view digits = text.substr(slash + 1);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
@@ -67,17 +82,21 @@ source_pool::source_pool(std::string_view text) {
       prefix > width) {
     refuse(text);
   }
-  clear_host_bits(number, prefix);
+  keep_leading_bits(number, 128 - width + prefix);
   const unsigned host_bits = std::min(width - prefix, 31U);
   size_ = std::uint32_t{1} << host_bits;
-  if (host_bits < 2) return;
-  size_ -= 2;  // the network's own address and its broadcast
-  add(number, 1);
+  if (host_bits >= 2) {
+    size_ -= 2;  // the network's own address and its broadcast
+    add(number, 1);
+  }
+  write_number(first_, number);
 }
 
 raw_address source_pool::at(std::uint32_t n) const noexcept {
   raw_address chosen = first_;
-  add(bytes_of(chosen), n % size_);
+  big_number number = read_number(first_);
+  add(number, n % size_);
+  write_number(chosen, number);
   return chosen;
 }
 

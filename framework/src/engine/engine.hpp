@@ -177,8 +177,8 @@ class engine {
   /// went wrong.
   virtual outgoing_socket connect(stream& fresh, const raw_address& to,
                                   const outgoing_options& how) noexcept = 0;
-  /// How it ended, after on_connected(): 0, or an errno value.
-  virtual int connect_result(const stream& which) noexcept = 0;
+  /// How the way to `to` ended, after on_connected(): 0, or an errno value.
+  virtual int connect_result(const stream& which, const raw_address& to) noexcept = 0;
 
   /// From now on the stream is watched. Before, watch() does nothing: a connection that ends in its
   /// first exchange never enters the kernel's set. False: the kernel refused (ENOSPC, ENOMEM).

@@ -3,6 +3,8 @@
 #include "net/connection_options.hpp"
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,19 +37,25 @@ int bind_source(int descriptor, const raw_address& source) noexcept {
   return ::bind(descriptor, source.get(), source.length) == 0 ? 0 : errno;
 }
 
-bool is_connected_to_itself(int descriptor) noexcept {
-  sockaddr_storage peer{};
-  socklen_t peer_length = sizeof peer;
-  if (::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &peer_length) != 0)
-    return false;
-  if (peer.ss_family == AF_UNIX) return false;
+std::uint16_t port_of(const raw_address& where) noexcept {
+  if (where.family() == AF_UNIX) return 0;
   std::uint16_t port = 0;  // at the same place for both families
-  std::memcpy(&port, &reinterpret_cast<const sockaddr_in&>(peer).sin_port, sizeof port);
-  if (ntohs(port) < first_local_port) return false;
-  sockaddr_storage local{};
-  socklen_t local_length = sizeof local;
-  return ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&local), &local_length) == 0 &&
-         local_length == peer_length && std::memcmp(&local, &peer, peer_length) == 0;
+  std::memcpy(&port,
+              reinterpret_cast<const char*>(&where.storage) + offsetof(sockaddr_in, sin_port),
+              sizeof port);
+  return ntohs(port);
+}
+
+/// Its local address is where it went to.
+bool is_connected_to_itself(int descriptor, const raw_address& to) noexcept {
+  if (port_of(to) < first_local_port) return false;
+  raw_address local;
+  local.length = sizeof local.storage;
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&local.storage), &local.length) != 0) {
+    return false;
+  }
+  return port_of(local) == port_of(to) &&
+         to_endpoint(local.storage, local.length) == to_endpoint(to.storage, to.length);
 }
 
 }  // namespace
@@ -72,12 +80,12 @@ outgoing_socket begin_connect(const raw_address& to, const outgoing_options& how
   return {.descriptor = descriptor};
 }
 
-int end_connect(int descriptor) noexcept {
+int end_connect(int descriptor, const raw_address& to) noexcept {
   int error = 0;
   socklen_t length = sizeof error;
   if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
   if (error != 0) return error;
-  return is_connected_to_itself(descriptor) ? ECONNREFUSED : 0;
+  return is_connected_to_itself(descriptor, to) ? ECONNREFUSED : 0;
 }
 
 }  // namespace dwell::inline v0

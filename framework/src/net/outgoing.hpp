@@ -31,9 +31,9 @@ struct outgoing_socket {
 /// (IP_BIND_ADDRESS_NO_PORT), so that each destination has the whole port range.
 outgoing_socket begin_connect(const raw_address& to, const outgoing_options& how) noexcept;
 
-/// How it ended, once the socket is writable: 0, or an errno value. A socket that has connected to
-/// itself (a simultaneous open with its own port, on a local address that nobody listens on) was
-/// refused.
-int end_connect(int descriptor) noexcept;
+/// How the way to `to` ended, once the socket is writable: 0, or an errno value. A socket that has
+/// connected to itself (a simultaneous open with its own port, on a local address that nobody
+/// listens on) was refused.
+int end_connect(int descriptor, const raw_address& to) noexcept;
 
 }  // namespace dwell::inline v0

@@ -255,7 +255,7 @@ outgoing_socket simulated_engine::connect(stream& fresh, const raw_address& to,
   return {.descriptor = fresh.descriptor};
 }
 
-int simulated_engine::connect_result(const stream& which) noexcept {
+int simulated_engine::connect_result(const stream& which, const raw_address&) noexcept {
   const auto [c, at] = of(which);
   return std::exchange((*c)[at].error, std::int16_t{0});
 }
