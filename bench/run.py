@@ -9,15 +9,19 @@ import os
 import platform
 import sys
 
-from lab import network
+from lab import network, results
 from lab.programs import ROOT, Failed, Programs
 from lab.report import Report, bold
 
 MEASUREMENTS = {  # in the order of `all`, with the minutes they take
     "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 4.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5, "compile": 0.5, "micro": 1.0,
+    "instructions": 0.5,
 }
+FIELD = {"field": 20.0}  # what runs without a name: everything beside everything
 EXAMPLES = """
 examples:
+  ./dev bench                       Dwell among the servers people use; writes bench/RESULTS.md
+  ./dev bench --quick               the same in three minutes; writes nothing
   ./dev bench list
   ./dev bench echo
   ./dev bench short --rounds 9 --duration 5s
@@ -32,16 +36,26 @@ is changed. Exit codes: 0 every goal met, 1 a goal missed or a measurement faile
 def parse(argv):
     parser = argparse.ArgumentParser(prog="dev bench", description=__doc__, epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=[*MEASUREMENTS, "all", "list"])
-    parser.add_argument("--rounds", type=_positive, default=5, help="paired repeats (default 5)")
-    parser.add_argument("--duration", default="3s", help="of one run, e.g. 500ms, 3s (default 3s)")
+    parser.add_argument("name", nargs="?", default="field",
+                        choices=[*FIELD, *MEASUREMENTS, "all", "list"], metavar="NAME",
+                        help="what to measure; see `./dev bench list`")
+    parser.add_argument("--quick", action="store_true",
+                        help="field: two short rounds, one number of connections; no results page")
+    parser.add_argument("--rounds", type=_positive, help="paired repeats (default 5; --quick: 2)")
+    parser.add_argument("--duration", help="of one run, e.g. 500ms, 3s (default 3s; --quick: 700ms)")
     parser.add_argument("--json", metavar="FILE", help="write everything measured to FILE")
     parser.add_argument("--build", default=ROOT / "build" / "release", metavar="DIR",
                         help="where the programs are (default build/release)")
     parser.add_argument("--all", action="store_true", help="echo: also with one connection")
     parser.add_argument("--noise", action="store_true",
                         help="the raw peer in Dwell's place (not reaping)")
-    return parser.parse_args(argv)
+    parser.add_argument("--accept", action="store_true", help="instructions: what is counted now is the measure from now on")
+    options = parser.parse_args(argv)
+    if options.quick and options.name != "field":
+        parser.error("--quick is for the whole field: leave out the name")
+    options.rounds = options.rounds or (2 if options.quick else 5)
+    options.duration = options.duration or ("700ms" if options.quick else "3s")
+    return options
 
 
 def _positive(text):
@@ -54,7 +68,7 @@ def _positive(text):
 def main(argv):
     options = parse(argv)
     if options.name == "list":
-        for name, minutes in MEASUREMENTS.items():
+        for name, minutes in (MEASUREMENTS | FIELD).items():
             what = importlib.import_module(f"measurements.{name}").WHAT
             print(f"  {name:10} {what} ({minutes:g} min)")
         return 0
@@ -76,6 +90,8 @@ def main(argv):
             interrupted = True
             print("dev bench: interrupted; what was complete is kept", file=sys.stderr)
             break
+    if options.name == "field" and not (options.quick or trouble or interrupted):
+        print(f"written: {results.write(reports[0], './dev bench', options.rounds, options.duration)}")
     if options.json:
         write_json(options.json, reports, trouble, interrupted)
     missed = [goal for report in reports for goal in report.missed()]

@@ -31,6 +31,7 @@ class Stage:
 STAGES = [
     Stage("format", "sources are formatted", command=["./dev", "format", "--check"]),
     Stage("release", "what users run builds", command=["./dev", "build"]),
+    Stage("instructions", "no hot path has grown", command=["./dev", "bench", "instructions"]),
     Stage("rules", "folders, names, documentation", "dev", labels="^(rules|docs)$"),
     Stage("gcc", "GCC", "dev", ["all", "public_headers"], BEHAVIOUR),
     Stage("clang", "Clang, ASan and UBSan", "asan-clang", ["all", "public_headers"], BEHAVIOUR),

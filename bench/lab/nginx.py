@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 import time
 
-from lab.network import LISTEN
 from lab.programs import Failed, Server
 
 PORT = 8080
@@ -47,31 +46,29 @@ def find():
     return found
 
 
-class Nginx(Server):
-    """Answers `GET /` with OK; started when this returns."""
+class OwnConfiguration(Server):
+    """A server from a package, with a configuration in a folder that goes with it."""
 
-    def __init__(self, network):
-        self.folder = tempfile.TemporaryDirectory(prefix="dwell-nginx-")
-        self.network = network
-        self.lines, self.argv = [], [find()]
-        _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
-        configuration = pathlib.Path(self.folder.name) / "nginx.conf"
-        configuration.write_text(CONFIGURATION.format(
-            folder=self.folder.name, address=network.address, port=PORT, descriptors=descriptors))
-        self.process = network.start(
-            "server", [*self.argv, "-p", self.folder.name, "-c", str(configuration)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self.address = f"{network.address}:{PORT}"
+    def __init__(self, network, port, configuration, command):
+        """configuration: text in which {folder} is that folder. command: argv for the file."""
+        self.folder = tempfile.TemporaryDirectory(prefix="dwell-bench-")
+        self.network, self.port, self.lines = network, port, []
+        file = pathlib.Path(self.folder.name) / "configuration"
+        file.write_text(configuration.replace("{folder}", self.folder.name))
+        self.argv = command(file)
+        self.process = network.start("server", self.argv, stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.address = f"{network.address}:{port}"
         self._wait_ready()
 
     def _wait_ready(self):
         deadline = time.monotonic() + 10
         while self.process.poll() is None and time.monotonic() < deadline:
-            if self.network.server.listens(PORT):
+            if self.network.server.listens(self.port):
                 return
             time.sleep(0.02)
         self.process.kill()
-        raise Failed(f"nginx is not ready: {self.process.stderr.read().strip()}")
+        raise Failed(f"{self.argv[0]} is not ready: {self.process.stderr.read().strip()}")
 
     def stop(self, patience=15):
         try:
@@ -79,3 +76,14 @@ class Nginx(Server):
         finally:
             self.process.stderr.close()
             self.folder.cleanup()
+
+
+class Nginx(OwnConfiguration):
+    """Answers `GET /` with OK; started when this returns."""
+
+    def __init__(self, network):
+        _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+        text = CONFIGURATION.format(folder="{folder}", address=network.address, port=PORT,
+                                    descriptors=descriptors)
+        super().__init__(network, PORT, text,
+                         lambda file: [find(), "-p", str(file.parent), "-c", str(file)])

@@ -24,11 +24,13 @@ class Programs:
     def __init__(self, build, stand_in=False):
         """stand_in: the raw peer plays Dwell's part, which shows the noise of a measurement."""
         build = pathlib.Path(build)
+        self.peers = build / "bench"
         self.driver = build / "bench" / "driver"
         self.raw = build / "bench" / "raw_epoll"
         self.bare_reap = build / "bench" / "bare_reap"
         self.echo_server = build / "examples" / "echo_server"
         self.http_server = build / "examples" / "http_server"
+        self.instructions = build / "bench" / "instructions"
         self.micro = build / "bench" / "micro_bench"
         self.stand_in = stand_in
         self.subject = "raw again" if stand_in else "dwell"
@@ -51,6 +53,11 @@ class Programs:
     def http(self, **flags):
         """The command line of Dwell's HTTP server, one thread."""
         return [self.http_server, *_flags({"threads": 1, "log-level": "error", **flags})]
+
+    def peer(self, name, **flags):
+        """The command line of one of bench/peers; None when it was left out of the build."""
+        path = self.peers / name
+        return [path, *_flags(flags)] if path.exists() else None
 
     def raw_peer(self, **flags):
         return [self.raw, *_flags(flags)]

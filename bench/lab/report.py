@@ -65,6 +65,7 @@ class Report:
         self.goals = []
         self.runs = []
         self.notes = []
+        self.sections = []
 
     def run(self, **result):
         self.runs.append(result)
@@ -78,8 +79,16 @@ class Report:
         self.goals.append({"what": what, "value": value, "goal": f"{relation} {bound}", "met": met,
                            "shown": shown, "bound": f"{sign} {bound}{unit}"})
 
+    def section(self, title, headers, rows, note=""):
+        """A table worth keeping: printed now, and written to a results page on request."""
+        self.sections.append({"title": title, "headers": headers, "rows": rows, "note": note})
+        print(title)
+        print(table(headers, rows))
+        print(f"  {note}\n" if note else "")
+
     def note(self, text):
-        self.notes.append(text)
+        if text not in self.notes:
+            self.notes.append(text)
 
     def missed(self):
         return [goal for goal in self.goals if not goal["met"]]
@@ -97,7 +106,7 @@ class Report:
 
     def as_json(self):
         kept = ("what", "value", "goal", "met")
-        return {"name": self.name, "notes": self.notes, "runs": self.runs,
+        return {"name": self.name, "notes": self.notes, "runs": self.runs, "sections": self.sections,
                 "goals": [{key: goal[key] for key in kept} for goal in self.goals]}
 
 

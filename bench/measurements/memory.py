@@ -19,7 +19,7 @@ def measure(programs, options, report):
     rows = []
     for name, argv in servers.items():
         say(f"  memory: {CONNECTIONS} idle connections, {name}")
-        before, after = _hold(programs, argv)
+        before, after = hold(programs, argv)
         each = (after["private_dirty"] - before["private_dirty"]) / CONNECTIONS
         resident = (after["resident"] - before["resident"]) / CONNECTIONS
         report.run(handler=name, before=before, after=after, bytes_each=each)
@@ -33,7 +33,8 @@ def measure(programs, options, report):
     print(table(["handler", "RSS with none", "private each", "RSS each"], rows), end="\n\n")
 
 
-def _hold(programs, argv):
+def hold(programs, argv):
+    """Memory of a server before and while it holds CONNECTIONS idle connections that echoed a byte."""
     with Network("veth") as network:
         server = Server(network, argv)
         time.sleep(0.2)

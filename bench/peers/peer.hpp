@@ -64,6 +64,19 @@ class flags {
   std::map<std::string, std::string> values_;
 };
 
+// The value of a flag that takes one of a few words.
+template <typename Value>
+Value one_of(const flags& given, const std::string& name,
+             const std::map<std::string, Value>& choices) {
+  const auto found = choices.find(given.text(name));
+  if (found != choices.end()) return found->second;
+  std::string known;
+  for (const auto& [choice, value] : choices) known += " " + choice;
+  std::fprintf(stderr, "%s %s: expected one of%s\n", name.c_str(), given.text(name).c_str(),
+               known.c_str());
+  std::exit(usage_error);
+}
+
 // Listens on `ADDR:PORT` (numeric, IPv6 in brackets) and prints the ready line.
 inline int listen_on(const std::string& where) {
   const auto colon = where.rfind(':');

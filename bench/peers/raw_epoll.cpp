@@ -22,6 +22,7 @@ constexpr const char* help =
                           client           wait for the client's FIN
                           abort-after-fin  TCP_LINGER2 = -1, close()
                           abort            SO_LINGER {1,0}, close()
+  --accept batch|one    batch: the two phases; one: accept one, register it, serve it at its event
 
 SIGUSR1 and the end (SIGINT, SIGTERM) print the system calls made, per request, as one JSON line.
 
@@ -52,8 +53,12 @@ enum class ending { graceful, lingering, client, abort_after_fin, abort };
 
 class echo_server {
  public:
-  echo_server(int listener, bool short_lived, std::uint64_t size, ending how)
-      : listener_(listener), short_lived_(short_lived), size_(size), ending_(how) {
+  echo_server(int listener, bool short_lived, std::uint64_t size, ending how, std::size_t accepts)
+      : listener_(listener),
+        short_lived_(short_lived),
+        size_(size),
+        ending_(how),
+        accepts_(accepts) {
     // The last bytes and the FIN share a segment; inherited, so it costs no call per connection.
     const int on = 1;
     if (short_lived && how != ending::client)
@@ -87,7 +92,7 @@ class echo_server {
   void accept_batch() {
     std::array<int, batch> accepted{};
     std::size_t count = 0;
-    while (count < batch) {
+    while (count < accepts_) {
       const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       ++calls_.accept4;
       if (fd < 0) break;
@@ -99,7 +104,7 @@ class echo_server {
       if (index >= connections_.size()) connections_.resize(index + 1024);
       at(fd) = {};
       ++accepted_;
-      serve(fd);
+      accepts_ == 1 ? keep(fd, EPOLLIN) : serve(fd);
     }
   }
 
@@ -201,6 +206,7 @@ class echo_server {
   bool short_lived_;
   std::uint64_t size_;
   ending ending_;
+  std::size_t accepts_;  // at a time
   int set_ = epoll_create1(EPOLL_CLOEXEC);
   int signals_ = signal_descriptor();
   std::vector<connection> connections_;  // by descriptor
@@ -211,26 +217,17 @@ class echo_server {
   std::uint64_t requests_ = 0;  // recv calls that returned bytes
 };
 
-template <typename Value>
-Value one_of(const flags& given, const std::string& name,
-             const std::map<std::string, Value>& choices) {
-  const auto found = choices.find(given.text(name));
-  if (found != choices.end()) return found->second;
-  std::string known;
-  for (const auto& [choice, value] : choices) known += " " + choice;
-  std::fprintf(stderr, "%s %s: expected one of%s\n", name.c_str(), given.text(name).c_str(),
-               known.c_str());
-  std::exit(usage_error);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const flags given{
-      argc,
-      argv,
-      help,
-      {{"--listen", "127.0.0.1:0"}, {"--mode", "long"}, {"--size", "64"}, {"--close", "graceful"}}};
+  const flags given{argc,
+                    argv,
+                    help,
+                    {{"--listen", "127.0.0.1:0"},
+                     {"--mode", "long"},
+                     {"--size", "64"},
+                     {"--close", "graceful"},
+                     {"--accept", "batch"}}};
   const auto short_lived = one_of<bool>(given, "--mode", {{"long", false}, {"short", true}});
   const auto how = one_of<ending>(given, "--close",
                                   {{"graceful", ending::graceful},
@@ -238,6 +235,8 @@ int main(int argc, char** argv) {
                                    {"client", ending::client},
                                    {"abort-after-fin", ending::abort_after_fin},
                                    {"abort", ending::abort}});
+  const auto accepts =
+      one_of<std::size_t>(given, "--accept", {{"batch", batch}, {"one", std::size_t{1}}});
   const std::uint64_t size = given.number("--size");
-  echo_server{listen_on(given.text("--listen")), short_lived, size, how}.run();
+  echo_server{listen_on(given.text("--listen")), short_lived, size, how, accepts}.run();
 }
