@@ -19,6 +19,8 @@ STRUCTURES = [
     ("limits", "connection/options.hpp", "limits"),
     ("socket_options", "net/socket_options.hpp", "socket"),
     ("keepalive_options", "net/socket_options.hpp", "socket.keepalive"),
+    ("connect_options", "client/connect_options.hpp", "connect_options"),
+    ("client_options", "client/client.hpp", "client_options"),
     ("options", "http/serve.hpp", "http::options"),
     ("admin_options", "admin/admin.hpp", "admin_options"),
 ]

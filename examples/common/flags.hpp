@@ -41,6 +41,9 @@ class command_line {
   CLI::Option* add_endpoint(const std::string& flag, dwell::endpoint& chosen,
                             const std::string& text);
 
+  /// A length of time, for a flag of the program's own.
+  void add_deadline(const std::string& flag, dwell::duration& chosen, const std::string& text);
+
   /// Reads the flags and runs `program`, turning errors into one line on standard error. Returns
   /// the exit code for main: what `program` returned, 1 when something failed, 2 for wrong usage.
   int run(int argc, char** argv, const std::function<int()>& program);
@@ -48,7 +51,6 @@ class command_line {
  private:
   void add_server_flags();
   void add_service_flags();
-  void add_deadline(const std::string& flag, dwell::duration& chosen, const std::string& text);
 
   flags& chosen_;
   CLI::App app_;

@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -540,6 +541,121 @@ sys.exit(server.wait(20))
     def test_the_first_lines_of_http(self):
         self.converse("hello_http", "8080", "GET /hello/Ada HTTP/1.1\r\nHost: me\r\n\r\n", "\r\n\r\nHello, Ada!\n")
         self.converse("hello_http", "8080", "POST /jobs HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "\r\n\r\n")
+
+
+class Proxy(unittest.TestCase):
+    """tcp_proxy: all bytes both ways, half-closes, backpressure, and upstreams that are not there or go."""
+
+    def through(self, listener, *arguments):
+        host, port = listener.getsockname()
+        return Server("tcp_proxy", "--to", f"{host}:{port}", "--json", *arguments)
+
+    def listener(self):
+        made = socket.create_server(("127.0.0.1", 0))
+        made.settimeout(PATIENCE)
+        self.addCleanup(made.close)
+        return made
+
+    def test_passes_much_both_ways_at_once_and_both_half_closes(self):
+        up, down = some_bytes(20_000_000), bytes(reversed(some_bytes(20_000_000)))
+        listener = self.listener()
+        with self.through(listener) as server, server.connect() as client:
+            backend, _ = listener.accept()
+            backend.settimeout(PATIENCE)
+            with backend:
+                got = {}
+                senders = [send_in_background(client, up), send_in_background(backend, down)]
+                readers = [threading.Thread(target=lambda: got.update(up=read_to_end(backend))),
+                           threading.Thread(target=lambda: got.update(down=read_to_end(client)))]
+                for each in readers:
+                    each.start()
+                senders[0].join()
+                client.shutdown(socket.SHUT_WR)
+                readers[0].join()
+                self.assertTrue(got["up"] == up)
+                senders[1].join()  # goes on after the other direction has ended
+                backend.sendall(b"the end")
+                backend.shutdown(socket.SHUT_WR)
+                readers[1].join()
+                self.assertTrue(got["down"] == down + b"the end")
+
+    def test_reads_no_faster_than_the_other_end_takes(self):
+        listener = self.listener()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        size = 64_000_000
+        with self.through(listener, "--idle", "5min", "--write", "5min") as server:
+            with server.connect() as client:
+                backend, _ = listener.accept()
+                with backend:
+                    sender = send_in_background(client, bytes(size))
+                    before = -1
+                    while (now := self.resident(server)) != before:  # until nothing moves any more
+                        before = now
+                        time.sleep(0.5)
+                    self.assertTrue(sender.is_alive())
+                    self.assertLess(now, 40_000_000 if not os.environ.get("DWELL_SANITIZED") else 400_000_000)
+                    backend.settimeout(PATIENCE)
+                    self.assertEqual(len(read_exactly(backend, size)), size)
+                    sender.join()
+
+    def resident(self, server):
+        status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def test_tells_the_client_by_a_reset_that_nobody_is_there(self):
+        listener = self.listener()
+        with self.through(listener) as server:
+            listener.close()
+            with server.connect() as client, self.assertRaises(ConnectionResetError):
+                client.sendall(b"?")
+                read_to_end(client)
+            server.await_log("nobody listens there")
+
+    def test_a_reset_stays_a_reset(self):
+        listener = self.listener()
+        with self.through(listener) as server, server.connect() as client:
+            client.sendall(b"?")
+            backend, _ = listener.accept()
+            self.assertEqual(backend.recv(10), b"?")
+            backend.sendall(b"half an ans")
+            self.assertEqual(read_exactly(client, 11), b"half an ans")
+            backend.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            backend.close()
+            with self.assertRaises(ConnectionResetError):
+                read_to_end(client)
+
+    def test_an_upstream_that_falls_silent_and_a_client_that_leaves_are_let_go(self):
+        listener = self.listener()
+        with self.through(listener, "--idle", "500ms") as server:
+            with server.connect() as client:
+                backend, _ = listener.accept()
+                with backend:
+                    backend.settimeout(PATIENCE)
+                    self.assertEqual(read_to_end(client), b"")
+                    self.assertEqual(read_to_end(backend), b"")
+        with self.through(listener) as server:
+            client = server.connect()
+            backend, _ = listener.accept()
+            with backend:
+                backend.settimeout(PATIENCE)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+                try:
+                    self.assertEqual(read_to_end(backend), b"")
+                except ConnectionResetError:
+                    pass
+
+    def test_wrong_usage(self):
+        for expected, arguments in [
+            ("--to is required", []),
+            ('--to: "nowhere": use HOST:PORT', ["--to", "nowhere"]),
+            ('--to: "host:0": use HOST:PORT', ["--to", "host:0"]),
+            ("--connect", ["--to", "host:1", "--connect", "5"]),
+        ]:
+            with self.subTest(arguments=arguments):
+                ended = run("tcp_proxy", *arguments)
+                self.assertRegex(ended.stderr, rf"^tcp_proxy: [^\n]*{expected}[^\n]*\n\Z")
+                self.assertEqual((ended.returncode, ended.stdout), (2, ""))
 
 
 def main():

@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 class misbehaved {
  public:
   misbehaved(const two_networks& networks, service_options options, handler what,
-             const client_options& client = {})
+             const raw_client_options& client = {})
       : server_{there(std::move(options)), std::move(what)} {
     networks.on_client_side([&] { peer_ = std::make_unique<raw_client>(server_.where(), client); });
   }

@@ -19,7 +19,7 @@ class idle_host final : public network_host {
   bool has_work() const override { return false; }
   std::optional<std::uint64_t> due() const override { return {}; }
   void run_turn() override {}
-  void notice(tcp_connection&) override {}
+  void notice(tcp_connection&, side) override {}
 };
 
 /// One accepted connection, and its server's end worked by hand.

@@ -50,6 +50,7 @@ class echo_loop final : public engine_events {
     if (s.descriptor >= 0 && !io.enroll(s)) io.release(s, release::reset);
   }
   void on_accept_failed(int) override { ++accept_failed; }
+  void on_connected(stream&) override {}
   void on_received(stream& from, const received& input) override {
     echoing& e = streams[from.slot];
     switch (input.what) {
@@ -203,7 +204,7 @@ TEST(simulated_engine, a_loop_that_spins_is_reported) {
     bool has_work() const override { return true; }
     std::optional<std::uint64_t> due() const override { return {}; }
     void run_turn() override {}
-    void notice(tcp_connection&) override {}
+    void notice(tcp_connection&, side) override {}
   } spins;
   net.add_host(spins);
   EXPECT_THROW(net.run(1), std::runtime_error);

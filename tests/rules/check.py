@@ -25,7 +25,7 @@ LAYERS = {
     "connection": (BELOW_CONNECTION, set()),
     "tls": (BELOW_CONNECTION - {"closing"}, {"openssl"}),
     "server": (BELOW_CONNECTION | {"connection", "tls"}, {"asio", "spdlog"}),
-    "client": (BELOW_CONNECTION | {"connection", "tls"}, {"asio", "spdlog"}),
+    "client": (BELOW_CONNECTION | {"connection", "tls", "server"}, {"asio", "spdlog"}),
     "framing": (BELOW_CONNECTION - {"engine"} | {"connection"}, set()),
     "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing", "server"}, {"llhttp", "spdlog"}),
     "kernel": ({"net", "base"}, {"libmnl"}),

@@ -27,6 +27,14 @@ inline asio::io_context::executor_type executor(connection& peer) {
   return nowhere.get_executor();
 }
 
+/// The same for the loop that runs: in a coroutine that belongs to no connection (client::spawn),
+/// or in any callback.
+inline asio::io_context::executor_type executor() {
+  if (asio::io_context* const host = suspension::current_asio_host()) return host->get_executor();
+  static asio::io_context nowhere;
+  return nowhere.get_executor();
+}
+
 /// A completion token: awaits an Asio operation in a handler's coroutine, or in a task that it
 /// awaits.
 ///

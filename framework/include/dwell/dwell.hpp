@@ -1,5 +1,8 @@
 #pragma once
 
+#include <dwell/client/client.hpp>
+#include <dwell/client/connect.hpp>
+#include <dwell/client/upstream.hpp>
 #include <dwell/closing/close_plan.hpp>
 #include <dwell/closing/close_reason.hpp>
 #include <dwell/closing/close_record.hpp>
@@ -10,6 +13,7 @@
 #include <dwell/connection/options.hpp>
 #include <dwell/connection/sleep_for.hpp>
 #include <dwell/connection/task.hpp>
+#include <dwell/connection/when_all.hpp>
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/framing/delimited.hpp>
 #include <dwell/framing/framed.hpp>

@@ -131,11 +131,15 @@ slot* loop::take_in(const accepted& fresh) {
   return c;
 }
 
-void loop::open(slot& c) {
+void loop::open(slot& c, const std::function<void(void*)>& make_session) {
   bool welcome = false;
   enter(c);
   guarded(c, [&] {
-    if (c.session != nullptr) c.handler().create_session(c.session);
+    if (make_session) {
+      make_session(c.session);
+    } else if (c.session != nullptr) {
+      c.handler().create_session(c.session);
+    }
     c.opened = true;
     welcome = c.handler().on_open(c, c.session);
   });
@@ -156,6 +160,9 @@ void loop::for_each_stream(void (*call)(engine&, stream&)) {
   slots_.visit(0, slab<slot>::end, [&](std::uint32_t, slot& c) {
     if (!c.is_released()) call(*io_, c.io);
   });
+  outgoing_.visit(0, slab<outgoing*>::end, [&](std::uint32_t, outgoing* o) {
+    if (o->io.descriptor >= 0) call(*io_, o->io);
+  });
 }
 
 void loop::on_accept_failed(int error) {
@@ -171,7 +178,7 @@ slot* loop::longest_idle() noexcept {
   if (slots_.capacity() == 0) return nullptr;
   const auto from = static_cast<std::uint32_t>(next_random(random_) % slots_.capacity());
   const auto consider = [&](std::uint32_t, slot& c) {
-    if (!is_idle(c) || active_ == &c) return;
+    if (!is_idle(c) || c.outbound || active_ == &c) return;
     if (oldest == nullptr || before(c.last_activity, oldest->last_activity)) oldest = &c;
   };
   slots_.visit(from, candidates, consider);
@@ -201,6 +208,8 @@ void loop::drain() {
 }
 
 void loop::abort_all() {
+  ending_ = true;
+  end_coroutines();
   sweeping_ = swept::abort;
   sweep_from_ = 0;
   io_->wake();
@@ -213,7 +222,7 @@ void loop::sweep() {
     if (what == swept::abort) {
       decide(c, close_reason::drain, close_method::abort);
       step(c, lifecycle_event::abort);
-    } else if (is_idle(c)) {
+    } else if (leaves_at_drain(c)) {
       reap(c, close_reason::drain);
     }
   });

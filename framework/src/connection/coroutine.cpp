@@ -2,13 +2,24 @@
 
 #include "connection/coroutine_session.hpp"
 #include "connection/loop.hpp"
+#include "connection/loop_coroutine.hpp"
 
 #include <utility>
 
 namespace dwell::inline v0 {
 
-void coroutine::start(task<> what) {
-  body = std::move(what);
+/// What is still in the list is in the sessions of connections that it awaits.
+coroutine::~coroutine() {
+  body = {};
+  while (suspensions != nullptr) suspensions->give_up();
+}
+
+loop& coroutine::host() const noexcept {
+  return what == kind::of_loop ? loop_coroutine::of(*this).on() : *peer->service->host;
+}
+
+void coroutine::start(task<> made) {
+  body = std::move(made);
   resume(body.frame_);
 }
 
@@ -28,10 +39,10 @@ void coroutine::run(std::coroutine_handle<> whom) {
 void coroutine::settle() {
   if (!body || !body.frame_.done()) return;
   const task<> done = std::move(body);
-  if (!spawned) static_cast<coroutine_session*>(this)->forget_input();
-  owe(false);
+  if (what == kind::of_handler) static_cast<coroutine_session*>(this)->forget_input();
+  if (what != kind::of_loop) owe(false);
   done.frame_.promise().result.take();
-  if (spawned) return;
+  if (what != kind::of_handler) return;
   if (peer->sent_in_exchange && !peer->delimits) host().finish_exchange(*peer);
   host().close(*peer, peer->input_ended ? close_reason::peer_closed : close_reason::finished);
 }

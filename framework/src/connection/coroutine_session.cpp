@@ -1,5 +1,6 @@
 #include "connection/coroutine_session.hpp"
 
+#include "connection/awaited_session.hpp"
 #include "connection/loop.hpp"
 
 #include <cassert>
@@ -58,6 +59,7 @@ bool read_operation::await_ready() noexcept {
 }
 
 void read_operation::suspend(std::coroutine_handle<> reader) noexcept {
+  if (slot& c = as_slot(*peer_); c.awaited) return awaited_session::of(c).await_input(reader);
   coroutine_session& self = coroutine_session::of(as_slot(*peer_));
   assert(self.host().running() == &self && "dwell: only its own handler reads from a connection");
   assert(!self.reader && "dwell: one read() at a time");
@@ -80,6 +82,7 @@ bool write_operation::await_ready() noexcept {
 
 void write_operation::suspend(std::coroutine_handle<> writer) noexcept {
   slot& c = as_slot(*peer_);
+  if (c.awaited) return awaited_session::of(c).await_room(writer, goal_);
   assert(c.service->host->active() == &c && "dwell: only its own handler writes to a connection");
   coroutine& self = *c.service->host->running();
   assert(!self.writer && "dwell: one write() or flush() at a time");

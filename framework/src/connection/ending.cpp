@@ -61,6 +61,7 @@ void loop::half_close(slot& c) noexcept {
 }
 
 bool loop::is_last_exchange(const slot& c) const noexcept {
+  if (c.outbound) return false;
   if (draining_ || c.finished_exchanges + std::uint64_t{1} >= c.service->of->exchanges) return true;
   const auto end = lifetime_due(c);
   return end && *end <= io_->now();
@@ -70,9 +71,8 @@ bool loop::finish_exchange(slot& c) noexcept {
   if (c.decided) return false;
   const bool last = is_last_exchange(c);
   c.linger |= c.message_open;  // answered before it was whole: the rest may be on its way
-  c.sent_in_exchange = c.message_open = c.answering = false;
-  ++c.finished_exchanges;
-  c.counters().exchanges.add();
+  c.message_open = c.answering = false;
+  count_exchange(c);
   if (!last) return true;
   if (draining_) {
     close(c, close_reason::drain);
@@ -82,6 +82,12 @@ bool loop::finish_exchange(slot& c) noexcept {
     close(c, close_reason::lifetime);
   }
   return false;
+}
+
+void loop::count_exchange(slot& c) noexcept {
+  c.sent_in_exchange = false;
+  ++c.finished_exchanges;
+  c.counters().exchanges.add();
 }
 
 void loop::release_owed(slot& c) noexcept {
@@ -95,7 +101,8 @@ void loop::release_owed(slot& c) noexcept {
 /// Does what the state asks for after anything has happened to `c`: counts a raw exchange, flushes,
 /// ends.
 void loop::advance(slot& c) {
-  if (!c.delimits && c.sent_in_exchange && c.owed == 0 && !c.paused) finish_exchange(c);
+  if (!c.delimits && !c.outbound && c.sent_in_exchange && c.owed == 0 && !c.paused)
+    finish_exchange(c);
   if (c.close_when_answered && c.owed == 0) decide(c, close_reason::peer_closed, {});
   if (c.decided && c.state <= lifecycle_state::send_closed) {
     step(c, c.done == close_method::abort ? lifecycle_event::abort : lifecycle_event::close);
@@ -120,7 +127,7 @@ void loop::advance(slot& c) {
   update_watch(c);
   if (c.is_released()) return;
   update_deadline(c);
-  if (draining_ && is_idle(c)) mark(c, pending_work::leave);
+  if (draining_ && leaves_at_drain(c)) mark(c, pending_work::leave);
 }
 
 void loop::update_watch(slot& c) {

@@ -34,6 +34,7 @@ void loop::count_received(slot& c, std::size_t count) noexcept {
 }
 
 void loop::deliver(slot& c, bytes data) {
+  if (c.awaits_answer() && !c.delimits && !data.empty()) count_exchange(c);
   enter(c);
   const bool ok = guarded(c, [&] {
     std::size_t taken = 0;

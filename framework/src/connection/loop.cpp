@@ -1,6 +1,8 @@
 #include "connection/loop.hpp"
 
 #include "connection/attachment.hpp"
+#include "connection/awaited_session.hpp"
+#include "connection/loop_coroutine.hpp"
 #include "deadline/validate.hpp"
 
 #include <algorithm>
@@ -50,6 +52,7 @@ loop::~loop() {
 }
 
 loop* loop::current() noexcept { return current_loop; }
+loop* loop::exchange_current(loop* next) noexcept { return std::exchange(current_loop, next); }
 
 void loop::host(const service& what) {
   services_.push_back(std::make_unique<hosted_service>(*this, what));
@@ -61,6 +64,10 @@ slot* loop::find(connection_id id) noexcept {
 }
 
 stream* loop::find(std::uint32_t index, std::uint32_t generation) noexcept {
+  if ((index & outgoing_slots) != 0) {
+    outgoing** const o = outgoing_.find(index & ~outgoing_slots);
+    return o != nullptr && (*o)->io.generation == generation ? &(*o)->io : nullptr;
+  }
   slot* const c = slots_.find(index);
   return c != nullptr && c->io.generation == generation && !c->is_released() ? &c->io : nullptr;
 }
@@ -186,7 +193,8 @@ void loop::do_work(slot& c) {
     });
   }
   if (asked(pending_work::redeliver) && !c.is_released()) redeliver(c);
-  if (asked(pending_work::leave) && is_idle(c)) reap(c, close_reason::drain);
+  if (asked(pending_work::leave) && leaves_at_drain(c)) reap(c, close_reason::drain);
+  if (asked(pending_work::resume_awaiting)) awaited_session::resume_ready(c);
   if (!c.is_released()) advance(c);
 }
 
@@ -262,7 +270,7 @@ void loop::on_turn_end() {
   count_turn();
   free_slots();
   arm();
-  if (when_empty_ && slots_.size() == 0) std::exchange(when_empty_, nullptr)();
+  if (when_empty_ && empty()) std::exchange(when_empty_, nullptr)();
 }
 
 void loop::count_turn() noexcept {
@@ -334,6 +342,7 @@ void loop::run_timers() {
 void loop::destroy_all() noexcept {
   end_mail();
   posted_.clear();
+  coroutines_.clear();
   slots_.visit(0, slab<slot>::end, [this](std::uint32_t index, slot& c) {
     while (c.attachments != nullptr) delete c.attachments;
     if (!c.is_released()) {
@@ -346,6 +355,7 @@ void loop::destroy_all() noexcept {
     freed.add();
     owner_->readmit();
   });
+  outgoing_.visit(0, slab<outgoing*>::end, [](std::uint32_t, outgoing* each) { each->discard(); });
   freed_head_ = no_slot;
   dirty_head_ = dirty_tail_ = no_slot;
 }

@@ -7,10 +7,12 @@
 #include "base/slab.hpp"
 #include "connection/loop_counters.hpp"
 #include "connection/mailbox.hpp"
+#include "connection/outgoing.hpp"
 #include "connection/slot.hpp"
 #include "deadline/reaper.hpp"
 #include "engine/engine.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -23,6 +25,7 @@
 
 namespace dwell::inline v0 {
 
+class loop_coroutine;
 class offload_job;
 class server;
 
@@ -43,6 +46,8 @@ class loop_owner {
   virtual void pause_accepting() noexcept = 0;
   virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
   virtual void log_failure(const slot& which, const char* what) noexcept = 0;
+  /// A coroutine that belongs to no connection has ended with an exception.
+  virtual void task_failed(const char* what) noexcept = 0;
   virtual void log_accept_failed(int error, std::uint64_t now) noexcept = 0;
   /// The watchdog names a connection, or a released slot, that its handler has held for so long.
   virtual void log_held(const slot& which, duration for_so_long) noexcept = 0;
@@ -76,6 +81,10 @@ class loop final : public engine_events {
   const service_counters& counters(std::size_t service) const noexcept {
     return services_[service]->counters;
   }
+  /// The first of its services that do not listen; the others by hosted_service::next.
+  const hosted_service* outbound() const noexcept {
+    return outbound_.load(std::memory_order_acquire);
+  }
   /// The connection whose handler runs right now, or null.
   slot* active() noexcept { return active_; }
 
@@ -84,6 +93,8 @@ class loop final : public engine_events {
   /// do.
   void reserve(std::uint64_t connections);
   slot* find(connection_id id) noexcept;
+  /// The same, also of one that is released while somebody still holds it.
+  slot* find_held(connection_id id) noexcept;
   connection_id id_of(const slot& c) const noexcept { return {c.generation(), c.io.slot, index_}; }
   std::uint32_t visit(std::uint32_t from, std::uint32_t slots,
                       const std::function<void(connection&)>& call);
@@ -94,6 +105,7 @@ class loop final : public engine_events {
   void close(slot& c, close_reason reason, std::optional<close_method> method = {}) noexcept;
   void resume(slot& c) noexcept;
   bool finish_exchange(slot& c) noexcept;
+  void count_exchange(slot& c) noexcept;
   bool is_last_exchange(const slot& c) const noexcept;
   void deadlines_changed(slot& c) noexcept;
   std::size_t queued(const slot& c) const noexcept;
@@ -117,6 +129,46 @@ class loop final : public engine_events {
   coroutine* running() const noexcept { return running_; }
   void set_running(coroutine* which) noexcept { running_ = which; }
 
+  // ── outbound.cpp: connections that we make, and coroutines without one ──
+  /// The part of `what` that is this loop's; with its owner, if it has one, it stays as long.
+  hosted_service& hosting(const service& what, std::shared_ptr<const void> owner = {});
+  /// One for connections that coroutines await, for all that want the same options.
+  hosted_service& hosting_awaited(
+      const service_options& options,
+      const std::function<void(const connection&, const close_record&)>* on_close);
+  /// False: the loop ends.
+  bool enlist(outgoing& which);
+  void delist(outgoing& which) noexcept;
+  /// It has another socket: what comes for the one before is not for it.
+  void renew(outgoing& which) noexcept;
+  /// `arrived` has become a connection, whose session `start` makes (null: by default). Its on_open
+  /// has run when this returns. Null: no memory.
+  slot* take_connected(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
+                       const std::function<void(void*)>& start = {});
+  void count_connect_failure() noexcept { counters_.connect_failed.add(); }
+  /// The owner of an awaited connection has gone.
+  void let_go(slot& c) noexcept;
+  void start_coroutine(unique_function<task<>()> body);
+  /// Runs user code that belongs to no connection; what it throws is logged. Not reentrant.
+  template <class Call>
+  void run_apart(Call&& call) noexcept {
+    outer_ = exchange_current(this);
+    active_ = nullptr;
+    try {
+      call();
+    } catch (const std::exception& failure) {
+      owner_->task_failed(failure.what());
+    } catch (...) {
+      owner_->task_failed("an exception that is not a std::exception");
+    }
+    exchange_current(outer_);
+  }
+  template <class Call>
+  void run_coroutine(loop_coroutine& which, Call&& call) {
+    run_apart(std::forward<Call>(call));
+    forget_if_ended(which);
+  }
+
   // ── timers of handlers ──
   std::uint32_t start_timer(duration delay, timer_target& whom);
   void cancel_timer(std::uint32_t timer) noexcept;
@@ -135,7 +187,9 @@ class loop final : public engine_events {
   void accept_again_after(duration pause);
   void drain();
   void abort_all();
-  bool empty() const noexcept { return slots_.size() == 0; }
+  bool empty() const noexcept {
+    return slots_.size() == 0 && outgoing_.size() == 0 && coroutines_.empty();
+  }
   /// Calls once, at the end of a turn, when no slot is used any more.
   void when_empty(std::function<void()> call) { when_empty_ = std::move(call); }
   /// Destroys what is left, suspended handlers included. The engine must not run any more.
@@ -151,6 +205,7 @@ class loop final : public engine_events {
   admission reserve(bool certain) override;
   void unreserve(admission unused) override;
   void on_received(stream& from, const received& input) override;
+  void on_connected(stream& which) override;
   void on_writable(stream& to) override;
   void on_hangup(stream& from) override;
   void on_peer_fin(stream& from) override;
@@ -164,8 +219,21 @@ class loop final : public engine_events {
     bool put_off;
   };
   struct delayed_call;
+  struct kept_service {
+    kept_service(loop& on, const service& what, std::shared_ptr<const void> kept)
+        : hosted{on, what}, owner{std::move(kept)} {}
+    hosted_service hosted;
+    std::shared_ptr<const void> owner;
+  };
+  struct awaited_service {
+    const std::function<void(const connection&, const close_record&)>* on_close;
+    service what;
+  };
   enum class swept : std::uint8_t { drain, abort };
 
+  static loop* exchange_current(loop* next) noexcept;
+  void forget_if_ended(loop_coroutine& which) noexcept;
+  void end_coroutines();
   slot& of(stream& what) noexcept { return slots_[what.slot]; }
   void enter(slot& c) noexcept;
   void leave(slot& c) noexcept;
@@ -217,6 +285,11 @@ class loop final : public engine_events {
   static phase phase_of_work(const slot& c) noexcept;
   static bool is_idle(const slot& c) noexcept {
     return !c.decided && !c.is_released() && c.clock.current() == phase::idle;
+  }
+  /// A connection that a coroutine awaits leaves with it, and one that is owed an answer stays for
+  /// it.
+  static bool leaves_at_drain(const slot& c) noexcept {
+    return is_idle(c) && !c.awaited && !c.awaits_answer();
   }
   void update_deadline(slot& c) noexcept;
   void collect();
@@ -270,7 +343,7 @@ class loop final : public engine_events {
 
   // admission.cpp
   slot* take_in(const accepted& fresh);
-  void open(slot& c);
+  void open(slot& c, const std::function<void(void*)>& make_session = {});
   bool take_place(admission terms);
   bool make_room();
   slot* longest_idle() noexcept;
@@ -290,6 +363,11 @@ class loop final : public engine_events {
   std::vector<std::uint32_t> put_off_;  // timers that are armed once those that are due have run
   bool running_timers_ = false;
   std::vector<std::unique_ptr<hosted_service>> services_;
+  std::deque<kept_service> hosted_;                 // those that do not listen
+  std::atomic<hosted_service*> outbound_{nullptr};  // the last of them, for any thread to count
+  std::deque<awaited_service> awaited_services_;
+  slab<outgoing*> outgoing_;
+  std::vector<std::unique_ptr<loop_coroutine>> coroutines_;
   std::uint32_t freed_head_;  // done with in this turn: their slots are free after it
   std::vector<unique_function<void(loop&)>> posted_;
   std::size_t posted_done_ = 0;
@@ -307,6 +385,7 @@ class loop final : public engine_events {
   std::size_t gathered_ = 0;
   bool accept_paused_ = false;
   bool draining_ = false;
+  bool ending_ = false;
   bool more_to_reap_ = false;
   bool will_evict_ = false;
   std::optional<swept> sweeping_;

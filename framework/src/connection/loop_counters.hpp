@@ -12,6 +12,8 @@ namespace dwell::inline v0 {
 /// What a loop counts whatever the service: written by the loop, read by any thread.
 struct loop_counters {
   counter accept_failed;
+  counter connected;  ///< outbound
+  counter connect_failed;
   std::array<counter, turn_bounds.size() + 1> turns;
   counter busy;                              ///< milliseconds
   std::atomic<std::uint64_t> turn_began{0};  ///< the loop's clock; 0: it sleeps

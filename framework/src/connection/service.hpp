@@ -22,6 +22,8 @@ struct service {
   bool corked = false;
   bool no_time_wait = false;
   std::uint64_t exchanges = unlimited;  ///< 1 in short mode
+  bool outbound = false;                ///< its connections are our own doing
+  bool awaited = false;                 ///< their handler is awaited_handler
 };
 
 /// A service on one loop; what a connection points to for both.
@@ -30,6 +32,8 @@ struct hosted_service {
   loop* host;
   const service* of;
   service_counters counters;
+  hosted_service* next = nullptr;  ///< of a loop's outbound ones
+  std::uint32_t next_source = 0;   ///< of those that outbound connections take in turn
 };
 
 }  // namespace dwell::inline v0

@@ -21,11 +21,12 @@ class attachment;
 /// returned.
 enum class pending_work : std::uint8_t {
   none = 0,
-  advance = 1,        ///< flush, close, count exchanges: whatever the state asks for
-  redeliver = 2,      ///< resumed: input that was kept, or waits in the kernel
-  tell_writable = 4,  ///< the output queue fell below the low watermark
-  tell_flushed = 8,   ///< the output queue is empty, and that is waited for
-  leave = 16,         ///< idle while the server drains
+  advance = 1,           ///< flush, close, count exchanges: whatever the state asks for
+  redeliver = 2,         ///< resumed: input that was kept, or waits in the kernel
+  tell_writable = 4,     ///< the output queue fell below the low watermark
+  tell_flushed = 8,      ///< the output queue is empty, and that is waited for
+  leave = 16,            ///< idle while the server drains
+  resume_awaiting = 32,  ///< a coroutine of another connection can go on
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
@@ -109,6 +110,8 @@ struct slot final : connection {
   bool outlived : 1 = false;             // released, but some coroutine is suspended
   bool peer_done : 1 = false;            // the peer's FIN has come, read or not: the watchdog runs
   bool held : 1 = false;                 // the watchdog has named it
+  bool outbound : 1 = false;             // we have connected
+  bool awaited : 1 = false;              // its session is an awaited_session
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
@@ -117,6 +120,8 @@ struct slot final : connection {
   service_counters& counters() const noexcept { return service->counters; }
   const deadlines& limits() const noexcept { return overrides ? *overrides : options().deadlines; }
   const connection_handler& handler() const noexcept { return *service->of->what; }
+  /// A request has left, and nothing of its answer has come.
+  bool awaits_answer() const noexcept { return outbound && sent_in_exchange; }
   bool is_released() const noexcept { return state == lifecycle_state::closed; }
   bool accepts_output() const noexcept {
     return !decided && !fin_sent && !half_close_asked && !is_released();

@@ -4,6 +4,7 @@
 
 #include "connection/coroutine.hpp"
 #include "connection/loop.hpp"
+#include "connection/loop_coroutine.hpp"
 #include "connection/spawned_coroutine.hpp"
 
 #include <cassert>
@@ -28,9 +29,12 @@ void suspension::give_up() noexcept {
 
 void suspension::resume() noexcept {
   coroutine& waiting = *waiting_;
-  slot& c = *waiting.peer;
   loop& here = host();
-  if (waiting.spawned) {
+  if (waiting.what == coroutine::kind::of_loop) {
+    return here.run_coroutine(loop_coroutine::of(waiting), [this] { resume_ended(); });
+  }
+  slot& c = *waiting.peer;
+  if (waiting.what == coroutine::kind::spawned) {
     spawned_coroutine& spawned = spawned_coroutine::of(waiting);
     spawned.hold();
     here.run_handler(c, [this] { resume_ended(); });
@@ -54,12 +58,18 @@ void suspension::resume_later() {
 
 loop& suspension::host() const noexcept { return waiting_->host(); }
 
-asio::io_context* suspension::asio_host() const noexcept { return asio_host(*waiting_->peer); }
+asio::io_context* suspension::asio_host() const noexcept { return host().io().host(); }
+asio::io_context* suspension::current_asio_host() noexcept {
+  assert(loop::current() != nullptr && "dwell: not on a loop");
+  return loop::current()->io().host();
+}
 asio::io_context* suspension::asio_host(connection& peer) noexcept {
   return as_slot(peer).service->host->io().host();
 }
 
-bool suspension::has_ended() const noexcept { return waiting_->peer->is_released(); }
+bool suspension::has_ended() const noexcept {
+  return waiting_->peer == nullptr ? waiting_->outlives : waiting_->peer->is_released();
+}
 
 void suspension::link(suspension*& list) noexcept {
   next_ = std::exchange(list, this);

@@ -6,6 +6,7 @@
 #include "base/block_pool.hpp"
 #include "deadline/tick.hpp"
 #include "net/listener.hpp"
+#include "net/outgoing.hpp"
 #include "net/socket_address.hpp"
 #include "net/tcp_facts.hpp"
 
@@ -38,6 +39,8 @@ struct stream {
   bool corked = false;
   bool no_time_wait = false;
   bool is_tcp = true;
+  /// On its way out: only its arrival, or failure, is told (engine_events::on_connected).
+  bool connecting = false;
   /// The engine's own: what the kernel's set holds for this descriptor, once it is enrolled.
   std::uint8_t registered = 0;
   bool enrolled = false;
@@ -107,6 +110,8 @@ class engine_events {
   /// accept4 failed with an error that will last (EMFILE, ENFILE, ENOBUFS, ENOMEM).
   virtual void on_accept_failed(int error) = 0;
   virtual void on_received(stream& from, const received& input) = 0;
+  /// A stream that is connecting has arrived or failed: engine::connect_result() tells which.
+  virtual void on_connected(stream& which) = 0;
   virtual void on_writable(stream& to) = 0;
   /// The peer's FIN on a stream that wants no input, what came before it not read.
   virtual void on_peer_fin(stream& /*from*/) {}
@@ -169,6 +174,13 @@ class engine {
   /// is paused.
   virtual void accept_queued() = 0;
   virtual void close_listeners() = 0;
+
+  /// Begins to connect. `fresh` gets its descriptor; enroll it then, wanting output. Otherwise what
+  /// went wrong.
+  virtual outgoing_socket connect(stream& fresh, const raw_address& to,
+                                  const outgoing_options& how) noexcept = 0;
+  /// How the way to `to` ended, after on_connected(): 0, or an errno value.
+  virtual int connect_result(const stream& which, const raw_address& to) noexcept = 0;
 
   /// From now on the stream is watched. Before, watch() does nothing: a connection that ends in its
   /// first exchange never enters the kernel's set. False: the kernel refused (ENOSPC, ENOMEM).

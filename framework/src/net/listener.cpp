@@ -1,5 +1,6 @@
 #include "net/listener.hpp"
 
+#include "net/connection_options.hpp"
 #include "net/socket_address.hpp"
 
 #include <cerrno>
@@ -32,60 +33,27 @@ class unique_descriptor {
   int descriptor_;
 };
 
-[[noreturn]] void fail(int error, const std::string& what) {
-  throw std::system_error{error, std::generic_category(), what};
-}
-
-void set(int descriptor, int level, int option, const char* name, int value) {
-  if (::setsockopt(descriptor, level, option, &value, sizeof value) != 0) {
-    fail(errno, std::string{name} + " = " + std::to_string(value));
-  }
-}
-
-void set_tcp_options(int descriptor, const listener_options& options) {
-  const socket_options& socket = options.socket;
-  const auto set_tcp = [descriptor](int option, const char* name, auto value) {
-    set(descriptor, IPPROTO_TCP, option, name, static_cast<int>(value));
-  };
-  if (socket.nodelay) set_tcp(TCP_NODELAY, "TCP_NODELAY", 1);
-  if (options.user_timeout != off) {
-    set_tcp(TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT (ms)", options.user_timeout.count());
-  }
-  if (socket.keepalive) {
-    set(descriptor, SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE", 1);
-    set_tcp(TCP_KEEPIDLE, "TCP_KEEPIDLE (s)", socket.keepalive->idle.count());
-    set_tcp(TCP_KEEPINTVL, "TCP_KEEPINTVL (s)", socket.keepalive->interval.count());
-    set_tcp(TCP_KEEPCNT, "TCP_KEEPCNT", socket.keepalive->count);
-  }
-  if (options.no_time_wait) {
-    set_tcp(TCP_LINGER2, "TCP_LINGER2", -1);
-  } else if (socket.linger2) {
-    set_tcp(TCP_LINGER2, "TCP_LINGER2 (s)", socket.linger2->count());
-  }
-  if (socket.defer_accept) {
-    set_tcp(TCP_DEFER_ACCEPT, "TCP_DEFER_ACCEPT (s)", socket.defer_accept->count());
-  }
-  if (socket.notsent_lowat) {
-    set_tcp(TCP_NOTSENT_LOWAT, "TCP_NOTSENT_LOWAT (bytes)", *socket.notsent_lowat);
-  }
-  if (options.cork) set_tcp(TCP_CORK, "TCP_CORK", 1);
-}
-
-void set_socket_options(int descriptor, int family, const listener_options& options) {
+void set_options(int descriptor, int family, const listener_options& options) {
   const socket_options& socket = options.socket;
   const auto set_one = [descriptor](int option, const char* name, int value) {
-    set(descriptor, SOL_SOCKET, option, name, value);
+    set_socket_option(descriptor, SOL_SOCKET, option, name, value);
   };
-  // SO_RCVBUF before listen(): it decides the window scale of every handshake (tcp(7)).
-  if (socket.receive_buffer) set_one(SO_RCVBUF, "SO_RCVBUF (bytes)", *socket.receive_buffer);
-  if (socket.send_buffer) set_one(SO_SNDBUF, "SO_SNDBUF (bytes)", *socket.send_buffer);
+  set_buffers(descriptor, socket);
   if (family == AF_UNIX) return;
   set_one(SO_REUSEADDR, "SO_REUSEADDR", socket.reuse_address ? 1 : 0);
   if (family == AF_INET6) {
-    set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY", socket.v6only ? 1 : 0);
+    set_socket_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY", socket.v6only ? 1 : 0);
   }
   if (options.joins) set_one(SO_REUSEPORT, "SO_REUSEPORT", 1);
-  set_tcp_options(descriptor, options);
+  set_tcp_options(descriptor, socket, options.user_timeout);
+  const auto set_tcp = [descriptor](int option, const char* name, auto value) {
+    set_tcp_option(descriptor, option, name, static_cast<int>(value));
+  };
+  if (options.no_time_wait) set_tcp(TCP_LINGER2, "TCP_LINGER2", -1);
+  if (socket.defer_accept) {
+    set_tcp(TCP_DEFER_ACCEPT, "TCP_DEFER_ACCEPT (s)", socket.defer_accept->count());
+  }
+  if (options.cork) set_tcp(TCP_CORK, "TCP_CORK", 1);
 }
 
 /// A socket file that nobody listens on is what a killed server left behind: binding may replace
@@ -150,13 +118,13 @@ std::pair<int, endpoint> open_listener(const listener_options& options) {
   const endpoint& where = options.where;
   raw_address address = to_raw_address(where);
   unique_descriptor socket = open_socket(where, address);
-  set_socket_options(socket.get(), address.family(), options);
+  set_options(socket.get(), address.family(), options);
   if (where.is_unix()) remove_stale_socket(address, where.address.substr(5));
   if (::bind(socket.get(), address.get(), address.length) != 0) fail_at(errno, where);
   // The first of several listeners binds without SO_REUSEPORT, so that a port another process uses
   // is refused, and lets the others in afterwards.
   if (options.shared && !options.joins) {
-    set(socket.get(), SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", 1);
+    set_socket_option(socket.get(), SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", 1);
   }
   if (::listen(socket.get(), options.socket.backlog) != 0) fail_at(errno, where);
 

@@ -15,7 +15,10 @@ duration accept_pause(std::size_t loops) noexcept {
 }  // namespace
 
 bool server_core::admit() noexcept {
-  if (admitted_.fetch_add(1, std::memory_order_relaxed) < limit_) return true;
+  if (admitted_.fetch_add(1, std::memory_order_relaxed) < limit_) {
+    if (is_client_) begin_work();
+    return true;
+  }
   admitted_.fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
@@ -23,6 +26,7 @@ bool server_core::admit() noexcept {
 void server_core::readmit() noexcept {
   // Sequentially consistent, as what wait_for_room does: one of the two sees the other.
   admitted_.fetch_sub(1);
+  if (is_client_) return end_work();
   if (!waiting_for_room_.load()) return;
   if (!waiting_for_room_.exchange(false)) return;
   order_all([](loop& each) { each.accept(true); });

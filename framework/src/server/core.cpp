@@ -3,6 +3,7 @@
 #include <dwell/connection/offload.hpp>
 
 #include "base/descriptor_reserve.hpp"
+#include "connection/validate_options.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
 #include "server/signals.hpp"
@@ -253,9 +254,11 @@ int server_core::run() {
       abort_rest();
     }
   };
-  on_signal(SIGINT, end_by_signal);
-  on_signal(SIGTERM, end_by_signal);
-  signals_->listen();
+  if (!is_client_) {  // whose user presses Ctrl-C to end it, and at once
+    on_signal(SIGINT, end_by_signal);
+    on_signal(SIGTERM, end_by_signal);
+  }
+  if (signals_ != nullptr) signals_->listen();
   begin();
   {
     const no_signals scope;
@@ -342,8 +345,13 @@ server_counts server_core::counts() const noexcept {
     for (std::size_t i = 0; i < services_.size(); ++i) {
       add_counts(host->connections->counters(i), sum);
     }
+    for (auto* each = host->connections->outbound(); each != nullptr; each = each->next) {
+      add_counts(each->counters, sum);
+    }
     const loop_counters& of = host->connections->counters();
     sum.accept_failed += of.accept_failed.read();
+    sum.connected += of.connected.read();
+    sum.connect_failed += of.connect_failed.read();
     for (std::size_t i = 0; i < sum.turns.size(); ++i) sum.turns[i] += of.turns[i].read();
     sum.busy += duration{static_cast<std::int64_t>(of.busy.read())};
     if (host->epoll == nullptr) continue;  // no time passes in a simulated turn

@@ -22,6 +22,7 @@
 
 namespace dwell::inline v0 {
 
+class client;
 class epoll_engine;
 class process_signals;
 
@@ -52,8 +53,16 @@ class server_core final : public loop_owner {
   server_core(const server_core&) = delete;
   server_core& operator=(const server_core&) = delete;
 
+  /// It serves nothing: it ends by itself once what was spawned has ended, and every connection.
+  /// Before it runs; embedded: before anything is spawned.
+  void become_client();
+  void spawn(std::uint32_t loop, unique_function<task<>()> body);
+  /// A coroutine of a client's has ended with an exception.
+  bool has_failed() const noexcept { return failed_; }
+
   /// A server on top of this core; for dwell::testing.
   static std::unique_ptr<server> make_server(std::unique_ptr<server_core> core);
+  static std::unique_ptr<client> make_client(std::unique_ptr<server_core> core);
   void set_facade(server& facade) noexcept { facade_ = &facade; }
 
   endpoint serve(service_options options, handler what);
@@ -76,6 +85,7 @@ class server_core final : public loop_owner {
   // ── loop_owner ──
   bool admit() noexcept override;
   void admit_over_limit() noexcept override { admitted_.fetch_add(1, std::memory_order_relaxed); }
+  void task_failed(const char* what) noexcept override;
   void readmit() noexcept override;
   void wait_for_room() noexcept override;
   loop* deal(loop& from, const service& what) noexcept override;
@@ -88,6 +98,8 @@ class server_core final : public loop_owner {
   server& facade() noexcept override { return *facade_; }
 
  private:
+  void begin_work() noexcept { work_.fetch_add(1, std::memory_order_relaxed); }
+  void end_work() noexcept;
   void add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on);
   void add_loop(loop_host& host);
   void cut_limit_to_descriptors();
@@ -115,6 +127,9 @@ class server_core final : public loop_owner {
   std::once_flag workers_started_;
   std::uint64_t limit_;
   std::atomic<std::uint64_t> admitted_{0};
+  std::atomic<std::uint64_t> work_{0};  // of a client: coroutines and connections
+  bool is_client_ = false;
+  std::atomic<bool> failed_{false};
   std::atomic<bool> waiting_for_room_{false};
   std::atomic<server_stage> stage_{server_stage::made};
   std::atomic<bool> aborting_{false};

@@ -11,7 +11,4 @@ namespace dwell::inline v0 {
 void validate(const server_options& options);
 void validate(const service_options& options, const connection_handler& what);
 
-/// A service's TCP_USER_TIMEOUT, chosen or by default.
-duration user_timeout_of(const service_options& options);
-
 }  // namespace dwell::inline v0

@@ -23,7 +23,9 @@ network_faults to_network(const faults& from) {
           .short_writes = from.short_writes,
           .resets = from.resets,
           .accept_failures = from.accept_failures,
-          .watch_failures = from.watch_failures};
+          .watch_failures = from.watch_failures,
+          .syn_loss = from.syn_loss,
+          .connect_failures = from.connect_failures};
 }
 
 }  // namespace
@@ -105,7 +107,8 @@ class simulation::world final : public peer_host {
 
   mutable network net;  // a handle to a peer is made from it
   std::uint64_t epoch;
-  std::vector<running> servers;                        // on the network, so after it
+  std::vector<running> servers;  // on the network, so after it
+  std::vector<std::unique_ptr<client>> clients;
   std::vector<std::unique_ptr<close_record>> records;  // by connection
 
  private:
@@ -134,6 +137,19 @@ server& simulation::serve(service_options service, handler what, server_options 
 endpoint simulation::serve(server& on, service_options service, handler what) {
   return world_->add_service(on, std::move(service), std::move(what));
 }
+
+client& simulation::start_client(client_options process) {
+  if (process.logger == nullptr) process.logger = quiet_logger();
+  world& in = *world_;
+  auto core = std::make_unique<server_core>(
+      server_options{.connections = process.connections, .logger = std::move(process.logger)},
+      [&in](block_pool& pool) {
+        return std::make_unique<simulated_engine>(pool, in.net, in.epoch);
+      });
+  return *in.clients.emplace_back(server_core::make_client(std::move(core)));
+}
+
+endpoint simulation::where(const server& which) const { return world_->find(which).where; }
 
 peer simulation::connect(const server& to) { return world_->connect(world_->find(to).where.port); }
 peer simulation::connect(const endpoint& to) { return world_->connect(to.port); }

@@ -25,7 +25,7 @@ class counted_server {
   dwell::server& operator*() noexcept { return server_; }
   dwell::server* operator->() noexcept { return &server_; }
   const endpoint& where() const noexcept { return where_; }
-  raw_client connect(const client_options& how = {}) const { return raw_client{where_, how}; }
+  raw_client connect(const raw_client_options& how = {}) const { return raw_client{where_, how}; }
   const close_log& records() const noexcept { return records_; }
 
   std::uint64_t turns() const noexcept { return turns_; }

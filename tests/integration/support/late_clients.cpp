@@ -138,7 +138,7 @@ class clients {
   void open(std::size_t which) {
     attempt& a = all_[which];
     a.address = "127.1." + std::to_string(which / 250) + '.' + std::to_string(which % 250 + 1);
-    a.client.emplace(to_, client_options{.from = a.address});
+    a.client.emplace(to_, raw_client_options{.from = a.address});
     a.keeps_to_timeout = sweep_.half_keep_to_timeout && which % 2 == 0;
     a.asked = clock::now();
     a.client->send(sweep_.request);

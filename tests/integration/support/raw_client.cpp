@@ -56,7 +56,7 @@ const sockaddr* to_sockaddr(const raw_address& address) {
 
 }  // namespace
 
-raw_client::raw_client(const endpoint& to, const client_options& how) : descriptor_{-1} {
+raw_client::raw_client(const endpoint& to, const raw_client_options& how) : descriptor_{-1} {
   const raw_address address = resolve(to);
   descriptor_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor_ < 0) fail("socket");

@@ -14,7 +14,7 @@
 
 namespace dwell {
 
-struct client_options {
+struct raw_client_options {
   int receive_buffer = 0;  ///< SO_RCVBUF in bytes, set before connecting; 0: the kernel's
   std::string from{};      ///< local address; empty: the kernel's choice
 };
@@ -31,7 +31,7 @@ class raw_client {
   };
 
   /// Connects. An empty address in `to` is IPv4 loopback.
-  explicit raw_client(const endpoint& to, const client_options& how = {});
+  explicit raw_client(const endpoint& to, const raw_client_options& how = {});
   raw_client(raw_client&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
   raw_client& operator=(raw_client&& other) noexcept;
   ~raw_client() { close(); }

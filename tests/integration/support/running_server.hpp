@@ -31,7 +31,7 @@ class running_server {
   dwell::server* operator->() noexcept { return &server_; }
   const dwell::server* operator->() const noexcept { return &server_; }
   const endpoint& where() const noexcept { return where_; }
-  raw_client connect(const client_options& how = {}) const { return raw_client{where_, how}; }
+  raw_client connect(const raw_client_options& how = {}) const { return raw_client{where_, how}; }
   const close_log& records() const noexcept { return records_; }
   bool wait_for_live(std::uint64_t count) const {
     return eventually([&] { return server_.counts().live == count; });

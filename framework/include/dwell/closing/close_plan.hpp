@@ -55,6 +55,8 @@ struct close_plan {
   /// handler_failed. A cut answer must not look like a finished one.
   close_method handler_failed = close_method::abort;
 
+  friend bool operator==(const close_plan&, const close_plan&) = default;
+
   /// The method planned for a reason; `graceful` for endings that the peer chose.
   constexpr close_method method_for(close_reason reason) const noexcept {
     switch (reason) {

@@ -78,11 +78,11 @@ class [[nodiscard]] owed {
   connection_id id_;
 };
 
-/// One connection, as its handler sees it. Owned by its loop. A reference is valid inside a
-/// callback, or for the life of the handler's coroutine; whatever lasts longer keeps id(). Every
-/// function is for the loop's thread only; other threads use server::post. Nothing here throws. No
-/// call runs user code: what it causes is queued, and runs in the same turn of the loop after the
-/// running callback has returned.
+/// One connection, as its handler sees it. Owned by its loop. A reference is valid for the life of
+/// the handler's coroutine, and on its loop from on_open until on_close has returned; whatever
+/// lasts longer keeps id(). Every function is for the loop's thread only; other threads use
+/// server::post. Nothing here throws. No call runs user code: what it causes is queued, and runs in
+/// the same turn of the loop after the running callback has returned.
 class connection {
  public:
   connection(const connection&) = delete;
@@ -91,8 +91,8 @@ class connection {
   // ── who and what ──
   connection_id id() const noexcept;
   dwell::server& server() const noexcept;
-  /// Of the service that accepted it; lives as long as the server. Deadlines as they are without
-  /// set_deadline().
+  /// Of the service that accepted it, or made of the connect_options of an outbound one; lives as
+  /// long as the server. Deadlines as they are without set_deadline().
   const service_options& options() const noexcept;
   /// Allocates the text. The peer of a Unix socket is "unix:" and usually nothing more.
   endpoint peer_endpoint() const;
@@ -109,7 +109,7 @@ class connection {
   /// sending still works.
   std::optional<close_reason> reason() const noexcept;
   dwell::phase phase() const noexcept;
-  /// Time since accept.
+  /// Time since accept, or since it was connected.
   duration age() const noexcept;
   /// Time since the last byte in either direction.
   duration idle_for() const noexcept;

@@ -127,7 +127,8 @@ class handler {
       : target_{std::make_shared<callback_handler<Session>>(std::move(calls))} {}
 
   template <class F>
-  requires(!std::derived_from<std::remove_cvref_t<F>, handler>) handler(F f) {
+  requires(!std::derived_from<std::remove_cvref_t<F>, handler> &&
+           !std::convertible_to<F, std::shared_ptr<const connection_handler>>) handler(F f) {
     static_assert(std::is_invocable_r_v<task<>, const F&, connection&>,
                   "dwell: a handler is dwell::callbacks<Session> or a coroutine "
                   "dwell::task<> f(dwell::connection&), callable as const");
@@ -135,10 +136,17 @@ class handler {
       target_ = std::make_shared<function_coroutine_handler<F>>(std::move(f));
   }
 
+  /// One that is made already.
+  static handler of(std::shared_ptr<const connection_handler> made) noexcept {
+    return handler{std::move(made)};
+  }
+
   const connection_handler& operator*() const noexcept { return *target_; }
   const connection_handler* operator->() const noexcept { return target_.get(); }
 
  private:
+  explicit handler(std::shared_ptr<const connection_handler> made) noexcept
+      : target_{std::move(made)} {}
   std::shared_ptr<const connection_handler> target_;
 };
 

@@ -43,6 +43,8 @@ struct limits {
   std::size_t low_watermark = std::size_t{16} * 1024;
   /// Exchanges before the connection ends as `finished`; at least 1 (nginx keepalive_requests).
   std::uint64_t exchanges = unlimited;
+
+  friend bool operator==(const limits&, const limits&) = default;
 };
 
 /// One service: where it listens, and how long its connections stay and how they leave.

@@ -32,6 +32,8 @@ class suspension {
 
   /// The io_context that carries the loop of `peer`; null in simulation.
   static asio::io_context* asio_host(connection& peer) noexcept;
+  /// The one that carries the loop of this thread, on which a coroutine or callback runs.
+  static asio::io_context* current_asio_host() noexcept;
 
  protected:
   suspension() noexcept = default;

@@ -75,6 +75,8 @@ struct deadlines {
   /// together; takes effect after the current exchange. For rebalancing behind a load balancer.
   duration lifetime = off;
 
+  friend bool operator==(const deadlines&, const deadlines&) = default;
+
   /// The deadline that counts in `which`. `dwell::off` when it is switched off.
   constexpr duration of(phase which) const noexcept {
     switch (which) {

@@ -14,6 +14,8 @@ struct keepalive_options {
   std::chrono::seconds idle{60};      ///< 1 to 32,767; silence before the first probe
   std::chrono::seconds interval{10};  ///< 1 to 32,767; between probes
   int count = 3;                      ///< 1 to 127; unanswered probes that end the connection
+
+  friend bool operator==(const keepalive_options&, const keepalive_options&) = default;
 };
 
 /// Options of a service's sockets. Set on the listener once; Linux hands them down to accepted
@@ -56,6 +58,8 @@ struct socket_options {
   /// IPV6_V6ONLY, always set, never inherited from net.ipv6.bindv6only. Off: an IPv6 wildcard
   /// listener takes IPv4 too.
   bool v6only = false;
+
+  friend bool operator==(const socket_options&, const socket_options&) = default;
 };
 
 }  // namespace dwell::inline v0

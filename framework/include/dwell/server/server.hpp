@@ -61,7 +61,9 @@ struct connection_counts {
 
 /// Totals over all services and loops since the start.
 struct server_counts : connection_counts {
-  std::uint64_t accept_failed = 0;  ///< EMFILE and its like; accepting paused each time
+  std::uint64_t accept_failed = 0;   ///< EMFILE and its like; accepting paused each time
+  std::uint64_t connected = 0;       ///< of `opened`, those that we made: outbound
+  std::uint64_t connect_failed = 0;  ///< attempts to connect that came to nothing
   /// Turns by length: up to turn_bounds[i], and above all of them.
   std::array<std::uint64_t, turn_bounds.size() + 1> turns{};
   duration busy{};  ///< time spent in turns

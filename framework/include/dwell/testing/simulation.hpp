@@ -1,5 +1,6 @@
 #pragma once
 
+#include <dwell/client/client.hpp>
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/server/options.hpp>
@@ -23,6 +24,9 @@ struct faults {
   double resets = 0;        ///< of a client to reset when it would read or send
   double accept_failures = 0;  ///< of an accept4 to fail with EMFILE
   double watch_failures = 0;   ///< of an epoll_ctl to fail with ENOSPC
+  /// Of the SYN of an outbound connection, or its answer, to be lost: sent again after 1, 2, 4 … s.
+  double syn_loss = 0;
+  double connect_failures = 0;  ///< of a connect(2) to fail with EADDRNOTAVAIL
 };
 
 struct simulation_options {
@@ -42,6 +46,8 @@ struct simulation_options {
 /// only ports. One loop per server. A handler that awaits an Asio operation gets
 /// operation_not_supported.
 ///
+/// Outbound connections go to the servers by port; names resolve, except those below `.invalid`.
+///
 /// Owns its servers and clients. For one thread.
 class simulation {
  public:
@@ -55,6 +61,11 @@ class simulation {
   server& serve(service_options service, handler what, server_options process = {});
   /// One more service on it.
   endpoint serve(server& on, service_options service, handler what);
+
+  /// A client that runs. Without a logger it logs nothing.
+  dwell::client& start_client(client_options process = {});
+  /// Where the server's first service listens.
+  endpoint where(const server& which) const;
 
   /// A client of the server's first service. It may send at once; the server hears of it as time
   /// passes.

@@ -12,6 +12,18 @@ namespace dwell::inline v0 {
 
 bool epoll_engine::watch(stream& what) noexcept { return !what.enrolled || poller_.watch(what); }
 
+outgoing_socket epoll_engine::connect(stream& fresh, const raw_address& to,
+                                      const outgoing_options& how) noexcept {
+  const outgoing_socket made = begin_connect(to, how);
+  fresh.descriptor = made.descriptor;
+  fresh.is_tcp = to.family() != AF_UNIX;
+  return made;
+}
+
+int epoll_engine::connect_result(const stream& which, const raw_address& to) noexcept {
+  return end_connect(which.descriptor, to);
+}
+
 // recv() and send() of glibc are cancellation points: in a process with threads each call costs two
 // locked instructions more than the kernel asks for. Nobody cancels a loop.
 

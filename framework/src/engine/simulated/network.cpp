@@ -75,6 +75,8 @@ void network::happen(const event& what) {
     case event_kind::arrival: return arrive(c, what.from);
     case event_kind::patience: return check_patience(c, what.from);
     case event_kind::keepalive: return keep_alive(c);
+    case event_kind::syn: return take_syn(c);
+    case event_kind::syn_ack: return take_syn_ack(c);
     case event_kind::queue: return enqueue(c);
     case event_kind::peer_turn: return simulated_peer{*this, c}.run_turn();
     case event_kind::uncork:
@@ -86,7 +88,9 @@ void network::happen(const event& what) {
 void network::notify(tcp_connection& c, side at) {
   if (!c[at].held) return;
   if (at == side::server) {
-    if (c.accepted && hosts_[c.host] != nullptr) hosts_[c.host]->notice(c);
+    if (c.accepted && hosts_[c.host] != nullptr) hosts_[c.host]->notice(c, at);
+  } else if (c.caller) {
+    if (hosts_[c.caller->host] != nullptr) hosts_[c.caller->host]->notice(c, at);
   } else if (!c.peer.turn_scheduled) {
     c.peer.turn_scheduled = true;
     schedule(now_, event_kind::peer_turn, c, at);
@@ -146,12 +150,7 @@ tcp_connection& network::connect(std::uint16_t port) {
   const auto [index, c] = connections_.emplace();
   c.index = index;
   c[side::server].since = c[side::client].since = now32();
-  std::uint64_t candidates = 0;
-  for (std::size_t i = 0; i < listeners_.size(); ++i) {
-    if (!listeners_[i].open || listeners_[i].options.where.port != port) continue;
-    if (random_.below(++candidates) == 0) c.listener = static_cast<std::uint16_t>(i);
-  }
-  if (candidates == 0) {
+  if (!choose_listener(c, port)) {
     c[side::server].held = false;
     enter(c, side::server, TCP_CLOSE);
     fail(c, side::client, ECONNREFUSED);
@@ -161,6 +160,16 @@ tcp_connection& network::connect(std::uint16_t port) {
     schedule(now_ + faults.delay, event_kind::queue, c, side::client);
   }
   return c;
+}
+
+/// One of those that share the port. False: nobody listens there.
+bool network::choose_listener(tcp_connection& c, std::uint16_t port) {
+  std::uint64_t candidates = 0;
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    if (!listeners_[i].open || listeners_[i].options.where.port != port) continue;
+    if (random_.below(++candidates) == 0) c.listener = static_cast<std::uint16_t>(i);
+  }
+  return candidates != 0;
 }
 
 void network::enqueue(tcp_connection& c) {

@@ -31,6 +31,9 @@ struct network_faults {
   double accept_failures = 0;  ///< of an accept4 to fail
   int accept_error = EMFILE;
   double watch_failures = 0;  ///< of an epoll_ctl to fail
+  double syn_loss = 0;        ///< of an engine's SYN, or its answer: sent again after 1, 2, 4 … s
+  double connect_failures = 0;  ///< of an engine's connect(2) to fail
+  int connect_error = EADDRNOTAVAIL;
 };
 
 /// Runs on the network's time: a server's loop.
@@ -40,8 +43,8 @@ class network_host {
   /// When it will have work if nothing comes; in the network's time.
   virtual std::optional<std::uint64_t> due() const = 0;
   virtual void run_turn() = 0;
-  /// The readiness of a connection of this host may have changed.
-  virtual void notice(tcp_connection& what) = 0;
+  /// The readiness of an end that this host has may have changed.
+  virtual void notice(tcp_connection& what, side at) = 0;
 
  protected:
   ~network_host() = default;
@@ -87,6 +90,9 @@ class network {
   // ── connections ──
   /// A client connects; refused when nobody listens there.
   tcp_connection& connect(std::uint16_t port);
+  /// A host connects, and goes through SYN_SENT. After `syn_retries` SYNs more than the first it
+  /// has failed (ETIMEDOUT).
+  tcp_connection& connect_from(std::uint16_t host, std::uint16_t port, int syn_retries);
   tcp_connection& operator[](std::uint32_t index) { return connections_[index]; }
   std::uint32_t size() const noexcept { return connections_.size(); }
   static socket_address address_of(std::uint32_t index);
@@ -118,7 +124,16 @@ class network {
   void vanish(tcp_connection& c);
 
  private:
-  enum class event_kind : std::uint8_t { arrival, patience, uncork, keepalive, queue, peer_turn };
+  enum class event_kind : std::uint8_t {
+    arrival,
+    patience,
+    uncork,
+    keepalive,
+    syn,
+    syn_ack,
+    queue,
+    peer_turn
+  };
   struct event {
     std::uint64_t at;
     std::uint32_t order;
@@ -139,6 +154,9 @@ class network {
   void schedule(std::uint64_t at, event_kind kind, const tcp_connection& c, side from);
   bool step();
   void happen(const event& what);
+  bool choose_listener(tcp_connection& c, std::uint16_t port);
+  void take_syn(tcp_connection& c);
+  void take_syn_ack(tcp_connection& c);
   void enqueue(tcp_connection& c);
   void keep_alive(tcp_connection& c);
   void notify(tcp_connection& c, side at);

@@ -12,9 +12,17 @@ constexpr std::size_t batch_size = 128;
 constexpr std::size_t accept_budget = 64;
 constexpr int first_descriptor = 3;
 constexpr std::uint64_t worth_a_stall = 100;
+constexpr int default_syn_retries = 6;  // net.ipv4.tcp_syn_retries
 
 /// stream::registered: what the set holds.
 enum interest : std::uint8_t { present = 1, input = 2, output = 4, peer_fin = 8 };
+
+std::uint32_t number_of(const tcp_connection& c, side at) noexcept {
+  return 2 * c.index + static_cast<std::uint32_t>(at);
+}
+int descriptor_of(const tcp_connection& c, side at) noexcept {
+  return first_descriptor + static_cast<int>(number_of(c, at));
+}
 
 }  // namespace
 
@@ -25,8 +33,12 @@ simulated_engine::simulated_engine(block_pool& pool, network& net, std::uint64_t
 
 simulated_engine::~simulated_engine() { network_->remove_host(host_); }
 
-tcp_connection& simulated_engine::of(const stream& what) const {
-  return (*network_)[static_cast<std::uint32_t>(what.descriptor - first_descriptor)];
+simulated_engine::end simulated_engine::numbered(std::uint32_t number) const {
+  return {&(*network_)[number / 2], static_cast<side>(number % 2)};
+}
+
+simulated_engine::end simulated_engine::of(const stream& what) const {
+  return numbered(static_cast<std::uint32_t>(what.descriptor - first_descriptor));
 }
 
 // ── turns ──
@@ -89,10 +101,15 @@ void simulated_engine::arm(std::uint64_t due) {
 
 // ── readiness ──
 
-void simulated_engine::notice(tcp_connection& what) {
-  if (what.noticed) return;
-  what.noticed = true;
-  ready_.push_back(what.index);
+void simulated_engine::notice(tcp_connection& what, side at) {
+  const bool client = at == side::client;
+  if (client ? what.caller->noticed : what.noticed) return;
+  if (client) {
+    what.caller->noticed = true;
+  } else {
+    what.noticed = true;
+  }
+  ready_.push_back(number_of(what, at));
 }
 
 void simulated_engine::run_io() {
@@ -100,7 +117,12 @@ void simulated_engine::run_io() {
   const std::size_t count = std::min(ready_.size(), batch_size);
   for (std::size_t i = 0; i < count; ++i) {
     std::swap(ready_[i], ready_[i + random.below(ready_.size() - i)]);
-    (*network_)[ready_[i]].noticed = false;
+    const end which = numbered(ready_[i]);
+    if (which.at == side::client) {
+      which.c->caller->noticed = false;
+    } else {
+      which.c->noticed = false;
+    }
   }
   batch_.assign(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));
   ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -110,23 +132,27 @@ void simulated_engine::run_io() {
     if (i == accept_after) {
       for (std::size_t l = 0; l < listeners_.size(); ++l) accept_from(listeners_[l]);
     }
-    if (i < count) tell((*network_)[batch_[i]]);
+    if (i < count) tell(numbered(batch_[i]));
   }
 }
 
 /// Level-triggered, and interest follows want: what comes although nobody wants it is asked for no
 /// more.
-void simulated_engine::tell(tcp_connection& c) {
-  stream* s = events().find(c.slot, c.generation);
+void simulated_engine::tell(const end& which) {
+  tcp_connection& c = *which.c;
+  const bool client = which.at == side::client;
+  stream* s = client ? events().find(c.caller->slot, c.caller->generation)
+                     : events().find(c.slot, c.generation);
   if (s == nullptr || (s->registered & present) == 0) return;
   int asked = POLLHUP | POLLERR;
   if ((s->registered & input) != 0) asked |= POLLIN;
   if ((s->registered & output) != 0) asked |= POLLOUT;
   if ((s->registered & peer_fin) != 0) asked |= POLLRDHUP;
-  const int ready = network_->readiness(c, side::server) & asked;
+  const int ready = network_->readiness(c, which.at) & asked;
   if (ready == 0) return;
   ++wakeups_;
-  notice(c);
+  notice(c, which.at);
+  if (s->connecting) return events().on_connected(*s);
   if ((ready & ~POLLOUT) != 0) {
     if (s->wants_input) {
       events().on_received(*s, receive(*s));
@@ -154,11 +180,16 @@ bool simulated_engine::watch(stream& what) noexcept {
   if (!missing && !would_spin) return true;
   if (network_->random().chance(network_->faults.watch_failures)) return false;
   what.registered = static_cast<std::uint8_t>(wanted | (what.registered & (input | peer_fin)));
-  tcp_connection& c = of(what);
-  c.slot = what.slot;
-  c.generation = what.generation;
-  c.host = host_;
-  notice(c);
+  const auto [c, at] = of(what);
+  if (at == side::client) {
+    c->caller->slot = what.slot;
+    c->caller->generation = what.generation;
+  } else {
+    c->slot = what.slot;
+    c->generation = what.generation;
+    c->host = host_;
+  }
+  notice(*c, at);
   return true;
 }
 
@@ -201,9 +232,9 @@ bool simulated_engine::accept_from(const listening& where) {
       events().on_accept_failed(network_->faults.accept_error);
       break;
     }
-    const std::uint32_t index = network_->accept(from.number)->index;
-    fresh_.push_back({first_descriptor + static_cast<int>(index), from.service,
-                      network::address_of(index), terms});
+    const tcp_connection& came = *network_->accept(from.number);
+    fresh_.push_back(
+        {descriptor_of(came, side::server), from.service, network::address_of(came.index), terms});
   }
   for (const accepted& each : fresh_) events().on_accept(each);
   return !fresh_.empty();
@@ -211,16 +242,36 @@ bool simulated_engine::accept_from(const listening& where) {
 
 // ── streams ──
 
+outgoing_socket simulated_engine::connect(stream& fresh, const raw_address& to,
+                                          const outgoing_options& how) noexcept {
+  if (network_->random().chance(network_->faults.connect_failures)) {
+    return {.error = network_->faults.connect_error};
+  }
+  const std::uint16_t port = socket_address::from(to.storage).to_endpoint().port;
+  tcp_connection& c =
+      network_->connect_from(host_, port, how.syn_retries.value_or(default_syn_retries));
+  if (how.user_timeout != off) {
+    c.caller->user_timeout = static_cast<std::uint64_t>(how.user_timeout.count());
+  }
+  fresh.descriptor = descriptor_of(c, side::client);
+  return {.descriptor = fresh.descriptor};
+}
+
+int simulated_engine::connect_result(const stream& which, const raw_address&) noexcept {
+  const auto [c, at] = of(which);
+  return std::exchange((*c)[at].error, std::int16_t{0});
+}
+
 received simulated_engine::receive(stream& from) noexcept {
-  tcp_connection& c = of(from);
+  const auto [c, at] = of(from);
   random_numbers& random = network_->random();
   std::size_t size = input_buffer_size;
   if (random.chance(network_->faults.short_reads)) size = 1 + random.below(16);
-  const std::ptrdiff_t count = network_->receive(c, side::server, {input_buffer(), size});
+  const std::ptrdiff_t count = network_->receive(*c, at, {input_buffer(), size});
   received result;
   if (count > 0) {
     result.what = received::outcome::data;
-    result.more = network_->readable(c, side::server) > 0;
+    result.more = network_->readable(*c, at) > 0;
     result.data = {input_buffer(), static_cast<std::size_t>(count)};
   } else if (count == 0) {
     result.what = received::outcome::end;
@@ -233,44 +284,52 @@ received simulated_engine::receive(stream& from) noexcept {
 
 sent simulated_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
   const bool more = follows == after_this::fin;
-  const std::ptrdiff_t count = network_->send(of(to), side::server, data, more);
+  const auto [c, at] = of(to);
+  const std::ptrdiff_t count = network_->send(*c, at, data, more);
   if (count >= 0) return {static_cast<std::size_t>(count), 0};
   return {0, count == -EAGAIN ? 0 : static_cast<int>(-count)};
 }
 
 void simulated_engine::cork(stream& what, bool on) noexcept {
   what.corked = on;
-  network_->cork(of(what), side::server, on);
+  const auto [c, at] = of(what);
+  network_->cork(*c, at, on);
 }
 
 void simulated_engine::shutdown_send(stream& what) noexcept {
-  network_->shutdown_send(of(what), side::server);
+  const auto [c, at] = of(what);
+  network_->shutdown_send(*c, at);
 }
 
 std::uint32_t simulated_engine::unacknowledged(const stream& what) noexcept {
-  return network_->unacknowledged(of(what), side::server);
+  const auto [c, at] = of(what);
+  return network_->unacknowledged(*c, at);
 }
 
 std::optional<tcp_facts> simulated_engine::facts(const stream& what) noexcept {
-  const tcp_connection& c = of(what);
-  return tcp_facts{.state = network_->state_of(c, side::server),
+  const auto [c, at] = of(what);
+  return tcp_facts{.state = network_->state_of(*c, at),
                    .rtt = std::chrono::milliseconds{2 * network_->faults.delay},
-                   .send_window = network_->send_window(c, side::server)};
+                   .send_window = network_->send_window(*c, at)};
 }
 
 endpoint simulated_engine::local_endpoint(const stream& what) const {
-  return network_->endpoint_of(of(what).listener);
+  const auto [c, at] = of(what);
+  if (at == side::client) return network::address_of(c->index).to_endpoint();
+  return network_->endpoint_of(c->listener);
 }
 
 void simulated_engine::release(stream& what, dwell::release how) noexcept {
-  tcp_connection& c = of(what);
-  c.released = true;
-  c.released_at = static_cast<std::uint32_t>(network_->now());
-  c[side::server].no_time_wait = how == dwell::release::fin_without_time_wait;
+  const auto [c, at] = of(what);
+  if (at == side::server) {
+    c->released = true;
+    c->released_at = static_cast<std::uint32_t>(network_->now());
+  }
+  (*c)[at].no_time_wait = how == dwell::release::fin_without_time_wait;
   if (how == dwell::release::reset) {
-    network_->reset(c, side::server);
+    network_->reset(*c, at);
   } else {
-    network_->close(c, side::server);
+    network_->close(*c, at);
   }
   what.descriptor = -1;
   what.registered = 0;

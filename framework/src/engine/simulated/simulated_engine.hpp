@@ -32,6 +32,9 @@ class simulated_engine final : public engine, private network_host {
   void set_accepting(bool on) override { accepting_ = on; }
   void accept_queued() override;
   void close_listeners() override;
+  outgoing_socket connect(stream& fresh, const raw_address& to,
+                          const outgoing_options& how) noexcept override;
+  int connect_result(const stream& which, const raw_address& to) noexcept override;
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
   sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept override;
@@ -58,7 +61,7 @@ class simulated_engine final : public engine, private network_host {
   bool has_work() const override;
   std::optional<std::uint64_t> due() const override;
   void run_turn() override;
-  void notice(tcp_connection& what) override;
+  void notice(tcp_connection& what, side at) override;
 
   bool is_frozen() const noexcept { return network_->now() < frozen_until_; }
   bool has_io() const;
@@ -67,8 +70,14 @@ class simulated_engine final : public engine, private network_host {
   void stamp();
   void run_io();
   bool accept_from(const listening& where);
-  void tell(tcp_connection& c);
-  tcp_connection& of(const stream& what) const;
+  /// An end of a connection that is on this engine; numbered, two to a connection.
+  struct end {
+    tcp_connection* c;
+    side at;
+  };
+  void tell(const end& which);
+  end numbered(std::uint32_t number) const;
+  end of(const stream& what) const;
 
   network* network_;
   std::uint64_t epoch_;
@@ -79,7 +88,8 @@ class simulated_engine final : public engine, private network_host {
   std::uint64_t frozen_until_ = 0;
   std::uint64_t wakeups_ = 0;
   std::vector<listening> listeners_;
-  std::vector<std::uint32_t> ready_;  // epoll's ready list: looked at again in the next turn
+  std::vector<std::uint32_t>
+      ready_;  // epoll's ready list, of ends: looked at again in the next turn
   std::vector<std::uint32_t> batch_;
   std::vector<accepted> fresh_;
 };

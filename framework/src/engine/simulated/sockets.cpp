@@ -52,6 +52,7 @@ std::uint8_t network::state_of(const tcp_connection& c, side at) const noexcept 
 
 short network::readiness(const tcp_connection& c, side at) const noexcept {
   const tcp_end& end = c[at];
+  if (end.state == TCP_SYN_SENT) return 0;
   const bool closed = state_of(c, at) == TCP_CLOSE;
   int ready = 0;
   if (readable(c, at) > 0 || end.fin_received || end.error != 0 || closed) ready |= POLLIN;
@@ -128,6 +129,8 @@ void network::close(tcp_connection& c, side at) {
   } else if (end.state == TCP_FIN_WAIT2) {
     end.since = now32();
     if (end.no_time_wait) send_reset(c, at);
+  } else if (end.state == TCP_SYN_SENT) {
+    enter(c, at, TCP_CLOSE);
   } else {
     queue_fin(c, at);
   }
@@ -143,7 +146,7 @@ void network::reset(tcp_connection& c, side at) {
   if (end.needs_reset() || fin_waits) {
     send_reset(c, at);
   } else if (end.state != TCP_TIME_WAIT) {
-    enter(c, at, TCP_CLOSE);
+    enter(c, at, TCP_CLOSE);  // in SYN_SENT too: its SYN is answered with our reset
   }
   tidy(c, at);
 }

@@ -246,6 +246,9 @@ bool network::outstanding(const tcp_connection& c, side at) const noexcept {
 std::uint64_t network::patience(const tcp_connection& c, side at) const noexcept {
   const duration set = at == side::server ? listeners_[c.listener].options.user_timeout : off;
   if (set != off) return static_cast<std::uint64_t>(set.count() + set.count() / 10 + 1);
+  if (at == side::client && c.caller && c.caller->user_timeout != 0) {
+    return c.caller->user_timeout + c.caller->user_timeout / 10 + 1;
+  }
   return c[at].held ? held_patience : orphan_patience;
 }
 

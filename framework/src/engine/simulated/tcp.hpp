@@ -64,10 +64,21 @@ struct tcp_end {
   }
 };
 
+/// The client's end where an engine has it, and not a simulated peer.
+struct engine_client {
+  std::uint16_t host = 0;
+  std::uint16_t port = 0;  // where it connects to
+  std::uint32_t slot = 0;  // the engine's names for it
+  std::uint32_t generation = 0;
+  std::uint64_t user_timeout = 0;  // ms; 0: off
+  bool noticed = false;
+};
+
 /// A connection of the simulated network, both ends. Small, because tests hold a million of them.
 struct tcp_connection {
   std::array<tcp_end, 2> ends;
   peer_state peer;  // what the client's application does
+  std::unique_ptr<engine_client> caller;
   std::uint32_t index = 0;
   std::uint32_t accepted_at = 0;  // ms of the network's time
   std::uint32_t released_at = 0;

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "engine/engine.hpp"
+
+namespace dwell::inline v0 {
+
+/// stream::slot of those on their way: no connection has so high a number.
+inline constexpr std::uint32_t outgoing_slots = 0x8000'0000;
+
+/// A connection on its way, as its loop sees it: from before the name is resolved until it has
+/// arrived or failed. Owned by whoever waits for it; known to the loop while it lives.
+class outgoing {
+ public:
+  outgoing(const outgoing&) = delete;
+  outgoing& operator=(const outgoing&) = delete;
+
+  /// Its socket is ready: engine::connect_result() tells for what.
+  virtual void on_ready() = 0;
+  /// The loop ends: nothing will arrive any more.
+  virtual void on_loop_end() = 0;
+  /// The loop is destroyed, and this waits for nobody any more.
+  virtual void discard() noexcept = 0;
+
+  stream io;
+
+ protected:
+  outgoing() noexcept = default;
+  ~outgoing() = default;
+};
+
+}  // namespace dwell::inline v0
