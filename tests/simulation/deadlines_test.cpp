@@ -85,6 +85,26 @@ TEST(idle_deadline, is_postponed_by_bytes_that_have_arrived) {
   EXPECT_GT(raced, 0);
 }
 
+// So many peers answer our FIN at once that most of them are closed in later turns.
+TEST(idle_deadline, of_many_at_once_is_over_when_their_peers_have_answered) {
+  with_seeds([](std::uint64_t seed) {
+    simulation sim{{.seed = seed, .faults = {.delay = 5ms}}};
+    auto& server = sim.serve({.deadlines = {.idle = 1s}}, dwell::callbacks<>{});
+    std::vector<dwell::testing::peer> quiet;
+    for (int i = 0; i < 500; ++i) quiet.push_back(sim.connect(server));
+    sim.advance(1008ms);  // our FINs are on their way, the first of the peers' have not come
+    sim.freeze(server, 20ms);
+    sim.advance(50ms);
+    for (const auto& each : quiet) {
+      ASSERT_FALSE(each.is_open());
+      EXPECT_EQ(each.record().reason, dwell::close_reason::idle_timeout);
+      EXPECT_EQ(each.record().time_wait, dwell::time_wait::here);
+      EXPECT_TRUE(each.got_end());
+    }
+    EXPECT_EQ(server.counts().live, 0U);
+  });
+}
+
 TEST(idle_deadline, off_keeps_a_connection_for_a_month) {
   simulation sim{{.seed = 1}};
   auto& server = sim.serve({.deadlines = {.idle = dwell::off}}, echo);

@@ -1,6 +1,12 @@
 #include "connection/loop.hpp"
 
 namespace dwell::inline v0 {
+namespace {
+
+/// Of connections that were reaped so many are closed at their peers' FINs in a turn; others wait.
+constexpr std::uint32_t reaped_per_turn = 16;
+
+}  // namespace
 
 bool loop::may_read(const slot& c) const noexcept {
   if (c.input_ended || c.is_released()) return false;
@@ -94,6 +100,9 @@ void loop::discard(slot& c, bytes data) noexcept {
 void loop::end_of_input(slot& c) {
   c.input_ended = true;
   note_peer_done(c);
+  if (c.reaped && c.state == lifecycle_state::lingering && ++reaped_in_turn_ > reaped_per_turn) {
+    return close_later(c);
+  }
   step(c, lifecycle_event::peer_fin);
 }
 

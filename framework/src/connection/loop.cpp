@@ -202,6 +202,7 @@ void loop::do_work(slot& c) {
 
 void loop::on_turn_begin() {
   ++turn_;
+  reaped_in_turn_ = 0;
   reaper_.advance(io_->now_tick());
   timer_wheel_.advance(io_->now_tick());
   // One tick more, so that an answer that was posted meanwhile comes before its deadline.

@@ -82,9 +82,7 @@ class loop final : public engine_events {
     return services_[service]->counters;
   }
   /// The first of its services that do not listen; the others by hosted_service::next.
-  const hosted_service* outbound() const noexcept {
-    return outbound_.load(std::memory_order_acquire);
-  }
+  const hosted_service* outbound() const noexcept { return outbound_.load(); }
   /// The connection whose handler runs right now, or null.
   slot* active() noexcept { return active_; }
 
@@ -330,6 +328,7 @@ class loop final : public engine_events {
   void end_session(slot& c) noexcept;
   void reap(slot& c, close_reason reason);
   void linger_after_reap(slot& c);
+  void close_later(slot& c);
   void lose_peer(slot& c, int error);
   void release(slot& c, lifecycle_action how);
   void report(slot& c, const close_record& record);
@@ -387,6 +386,8 @@ class loop final : public engine_events {
   bool draining_ = false;
   bool ending_ = false;
   bool more_to_reap_ = false;
+  std::uint32_t reaping_put_off_ = 0;  // turns in a row in which others came first
+  std::uint32_t reaped_in_turn_ = 0;   // closed at the peer's FIN
   bool will_evict_ = false;
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;

@@ -7,6 +7,9 @@
 namespace dwell::inline v0 {
 namespace {
 
+/// Turns in a row in which events that wait come before connections that are due.
+constexpr std::uint32_t longest_put_off = 4;
+
 std::optional<tick> sooner(std::optional<tick> a, tick b) noexcept {
   return a && before(*a, b) ? *a : b;
 }
@@ -97,6 +100,12 @@ void loop::deadlines_changed(slot& c) noexcept {
 }
 
 void loop::collect() {
+  if (io_->crowded() && reaping_put_off_ < longest_put_off) {
+    ++reaping_put_off_;
+    more_to_reap_ = true;
+    return io_->wake();
+  }
+  reaping_put_off_ = 0;
   more_to_reap_ = reaper_.collect(io_->now_tick(), reap_budget{}, [this](std::uint32_t index) {
     slot* const c = slots_.find(index);
     if (c == nullptr) return std::optional<tick>{};
@@ -122,6 +131,10 @@ void loop::arm() {
 /// nothing when there is none any more, or when there was work: that has set the next one itself.
 std::optional<tick> loop::at_deadline(slot& c) {
   const tick now = io_->now_tick();
+  if (c.reaped && c.input_ended) {  // put off by close_later()
+    step(c, lifecycle_event::peer_fin);
+    return std::nullopt;
+  }
   stretch_handle(c);
   if (c.peer_done) look_after(c);
   if (c.state == lifecycle_state::settling) {

@@ -160,6 +160,8 @@ class engine {
   /// How long before this turn's stamp the previous turn ended beyond what was waited for on
   /// purpose: above 100 ms the process was stopped or starved.
   std::uint64_t stalled_for() const noexcept { return stalled_for_; }
+  /// The last batch of events was full, so that others probably wait behind it.
+  bool crowded() const noexcept { return crowded_; }
   /// Calls on_time() at `due`, or later; only an earlier one than armed costs anything.
   virtual void arm(std::uint64_t due) = 0;
   /// Calls on_wake() soon. From any thread.
@@ -237,6 +239,7 @@ class engine {
 
   std::uint64_t now_ = 0;
   std::uint64_t stalled_for_ = 0;
+  bool crowded_ = false;
 
  private:
   block_pool* pool_;

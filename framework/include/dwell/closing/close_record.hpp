@@ -37,9 +37,8 @@ enum class certainty : std::uint8_t {
   /// than socket_options::linger2 leaves no TIME_WAIT where `here` is expected; one whose last
   /// acknowledgement is lost, or whose FIN crossed ours, may leave it on the other end or on both.
   expected,
-  /// The socket's state was seen to say so: what is said to be `here` or `there` is. `here` does
-  /// not
-  /// rule out that the peer has one as well, after FINs that crossed.
+  /// The socket's state was seen to say so: what is said to be `here` or `there` is. The peer may
+  /// have one beside ours, after FINs that crossed.
   observed,
 };
 

@@ -113,6 +113,7 @@ void epoll_engine::wake() noexcept {
 
 std::size_t epoll_engine::poll() {
   const std::span<const epoll_event> ready = poller_.poll();
+  crowded_ = ready.size() == poller::batch;
   for (std::size_t i = 0; i < ready.size(); ++i) {
     // The system calls for one connection hide the cache misses of the next.
     if (i + 1 < ready.size()) events().prefetch(poller::slot_of(ready[i + 1]));
