@@ -52,7 +52,7 @@ class OwnConfiguration(Server):
     def __init__(self, network, port, configuration, command):
         """configuration: text in which {folder} is that folder. command: argv for the file."""
         self.folder = tempfile.TemporaryDirectory(prefix="dwell-bench-")
-        self.network, self.port, self.lines = network, port, []
+        self.network, self.port, self.lines, self._readers = network, port, [], []
         file = pathlib.Path(self.folder.name) / "configuration"
         file.write_text(configuration.replace("{folder}", self.folder.name))
         self.argv = command(file)

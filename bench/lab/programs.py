@@ -81,8 +81,10 @@ class Server:
         self.lines = []
         self.errors = []
         self._incoming = queue.Queue()
-        threading.Thread(target=self._read, args=(self.process.stdout, self.lines), daemon=True).start()
-        threading.Thread(target=self._read, args=(self.process.stderr, self.errors), daemon=True).start()
+        self._readers = [threading.Thread(target=self._read, args=pair, daemon=True)
+                         for pair in ((self.process.stdout, self.lines), (self.process.stderr, self.errors))]
+        for reader in self._readers:
+            reader.start()
         self.address = self._wait_ready()
 
     def _read(self, stream, into):
@@ -130,7 +132,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise Failed(f"{self.argv[0]}: still running {patience} s after SIGTERM") from None
-        time.sleep(0.01)  # the reading threads take the last lines
+        for reader in self._readers:  # for the last lines
+            reader.join(patience)
         return [line for line in self.lines if not line.startswith(READY)]
 
 
