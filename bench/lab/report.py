@@ -1,6 +1,7 @@
 """What a measurement says: tables, goals, raw results."""
 
 import dataclasses
+import math
 import os
 import statistics
 import sys
@@ -55,8 +56,8 @@ class Spread:
 
 
 def ratios(ours, theirs):
-    """Round by round."""
-    return Spread([a / b for a, b in zip(ours, theirs)])
+    """Round by round; a round too short to measure the other's counts for nothing."""
+    return Spread([a / b for a, b in zip(ours, theirs) if b] or [math.nan])
 
 
 class Report:
