@@ -188,6 +188,8 @@ TEST(connect, runs_out_of_ports_by_destination_and_source) {
     networks.on_client_side([&] {
       std::ofstream{"/proc/sys/net/ipv4/ip_local_port_range"} << "40000 40099";
       std::ofstream{"/proc/sys/net/ipv4/tcp_tw_reuse"} << "0";
+      // A segment that comes late makes the other end reset, which must not end a TIME_WAIT.
+      std::ofstream{"/proc/sys/net/ipv4/tcp_rfc1337"} << "1";
       // All at the same time: the kernel leaves no port of the range out.
       const connect_options plain{.host = two_networks::server_address,
                                   .port = server.where().port,
