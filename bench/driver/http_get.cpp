@@ -37,7 +37,9 @@ http_get learn_http_get(const target& to, const std::string& path, bool close) {
   made.request = "GET " + path + " HTTP/1.1\r\nHost: dwell.test\r\n" +
                  (close ? "Connection: close\r\n" : "") + "\r\n";
   const std::string reply = ask(to, made.request);
-  const auto length = reply.find("Content-Length: ");
+  const auto capitals = reply.find("Content-Length: ");
+  const auto length =
+      capitals != std::string::npos ? capitals : reply.find("content-length: ");  // as HAProxy
   const auto end = reply.find("\r\n\r\n");
   if (!reply.starts_with(http_get::reply_begins) || end == std::string::npos || length > end)
     throw std::runtime_error("--get " + path + ": no 200 with Content-Length but \"" +

@@ -16,6 +16,8 @@ def run(network, server, connections, duration):
     """Keep-alive, closed loop. The result looks as the driver's does."""
     if not shutil.which("wrk"):
         raise Failed("wrk is missing: apt install wrk")
+    if duration.endswith("ms"):
+        duration = "1s"  # it knows whole seconds only
     used, children = _cpu(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     process = network.start("client", ["wrk", "-t1", f"-c{connections}", f"-d{duration}", "--latency",
