@@ -83,7 +83,8 @@ struct run_result {
   double client_busy = 0;  ///< the busiest thread's share of its time on a processor
   port_use ports;
   std::vector<second> seconds;
-  std::vector<std::string> flags;  ///< what makes the figures doubtful, in words
+  std::vector<std::string> flags;  ///< what makes the figures doubtful, in words: no verdict
+  std::vector<std::string> notes;  ///< what to bear in mind with them
 };
 
 /// The machine, and both ends of the link.
