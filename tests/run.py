@@ -83,9 +83,9 @@ def read_junit(path, strict):
 
 def second_try(stage, result, run):
     """Tests on real sockets also test the machine's mood. A few that fail are run once more, alone, and
-    named in the summary either way; all other tests have one try."""
+    named in the summary either way, with what went wrong in the log; all other tests have one try."""
     failed = [detail.removeprefix("failed: ") for detail in result.details if detail.startswith("failed: ")]
-    if len(failed) != result.failed or not all(name.startswith("integration.") for name in failed):
+    if len(failed) != result.failed or not all(name.startswith(("integration.", "kernel.")) for name in failed):
         return result
     for name in failed:
         pattern = "^" + re.sub(r"([^A-Za-z0-9_])", r"[\1]", name) + "$"
@@ -127,8 +127,11 @@ def run_stage(stage, log, strict):
 
 
 def show_failure(path):
+    """What was expected and seen, wherever in the log that is, and how it ended."""
     lines = path.read_text(errors="replace").splitlines()
-    print(*lines[-60:], sep="\n")
+    wrong = [number for number, line in enumerate(lines) if re.search(r": Failure$|ERROR: |runtime error:", line)]
+    shown = sorted({near for number in wrong[:10] for near in range(number, min(number + 12, len(lines)))})
+    print(*(lines[number] for number in shown), "...", *lines[-20:], sep="\n")
     print(f"--- whole log: {path.relative_to(ROOT)}")
 
 
