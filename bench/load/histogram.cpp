@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace load {
 
@@ -11,6 +12,30 @@ void histogram::add(const histogram& other) noexcept {
   sum_ += other.sum_;
   min_ = std::min(min_, other.min_);
   max_ = std::max(max_, other.max_);
+}
+
+bool histogram::restore(const std::vector<bucket>& from, nanoseconds min, nanoseconds max,
+                        double mean_ns) {
+  histogram built;
+  for (const auto [middle, count] : from) {
+    std::uint32_t& slot = built.counts_[bucket_of(clamp(middle))];
+    if (middle.count() < 0 || count == 0 || slot != 0 || count > ~std::uint32_t{0}) return false;
+    slot = static_cast<std::uint32_t>(count);
+    built.count_ += count;
+  }
+  if (built.count_ != 0) {
+    built.min_ = clamp(min);
+    built.max_ = clamp(max);
+    built.sum_ = mean_ns * static_cast<double>(built.count_);
+    const auto lowest = static_cast<double>(built.min_);
+    const auto highest = static_cast<double>(built.max_);
+    if (built.counts_[bucket_of(built.min_)] == 0 || built.counts_[bucket_of(built.max_)] == 0 ||
+        !(mean_ns >= lowest * (1 - 1e-9) && mean_ns <= highest * (1 + 1e-9))) {
+      return false;
+    }
+  }
+  *this = std::move(built);
+  return true;
 }
 
 void histogram::clear() noexcept {

@@ -28,6 +28,13 @@ class histogram {
   }
 
   void add(const histogram& other) noexcept;
+  /// What visit() told, and mean and extremes, which buckets alone do not know. False: those do not
+  /// belong together, or to any histogram; nothing is changed.
+  struct bucket {
+    nanoseconds middle;
+    std::uint64_t count;
+  };
+  bool restore(const std::vector<bucket>& from, nanoseconds min, nanoseconds max, double mean_ns);
   void clear() noexcept;
 
   std::uint64_t count() const noexcept { return count_; }

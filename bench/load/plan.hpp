@@ -57,4 +57,21 @@ struct plan {
   std::optional<pid_t> server;
 };
 
+// Names as on the command line and in JSON: "poisson", "client-abort", ….
+std::string_view to_string(protocol value) noexcept;
+std::string_view to_string(arrival value) noexcept;
+std::string_view to_string(ending value) noexcept;
+// False, and `into` as it was, for a name that is none.
+bool parse(std::string_view name, protocol& into) noexcept;
+bool parse(std::string_view name, arrival& into) noexcept;
+bool parse(std::string_view name, ending& into) noexcept;
+
+/// `http://10.0.0.2:80/path`, `echo://[::1]:7777`.
+std::string target_of(const plan& of);
+/// The other way round: protocol, host, port and path. Throws std::invalid_argument, which says
+/// what is wrong with `url` and how to write it; `of` is then as it was.
+void set_target(plan& of, std::string_view url);
+/// Whether connections are kept: requests_per_connection is 0.
+inline bool is_long(const plan& of) noexcept { return of.requests_per_connection == 0; }
+
 }  // namespace load

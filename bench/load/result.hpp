@@ -12,7 +12,8 @@
 namespace load {
 
 // What a run found. In JSON the members have these names; times are in the unit of their name,
-// absent optionals are null, histograms are {"count", "min_us", "mean_us", "max_us", "percentiles":
+// a plan's in seconds ("warmup_s", "duration_s", "timeout_s"), absent optionals are null,
+// histograms are {"count", "min_us", "mean_us", "max_us", "percentiles":
 // [[0.5, us], …], "buckets": [[us, count], …]} with empty buckets left out.
 
 /// CPU time since the sample before, or of the whole run.
