@@ -59,7 +59,7 @@ command_line::command_line(const std::string& name, const std::string& does,
               "\nTimes take a unit: ms, s, min, h.\n"
               "Prints `listening on ADDR:PORT` when it is ready. SIGINT and SIGTERM drain, a "
               "second one aborts;\n"
-              "SIGUSR1 prints how connections have ended so far.\n"
+              "SIGUSR1 prints how connections have ended so far, SIGHUP reads certificates again.\n"
               "Exit codes: 0 drained, 1 failed or aborted, 2 wrong usage.");
   app_.failure_message([](const CLI::App* app, const CLI::Error& error) {
     return app->get_name() + ": " + error.what() + "; see " + app->get_name() + " --help\n";
@@ -101,6 +101,26 @@ void command_line::add_service_flags() {
              "How finished connections leave [graceful]");
   add_choice("--close-idle", service.close.idle, close_methods,
              "How idle connections leave [graceful]");
+  add_tls_flags();
+}
+
+void command_line::add_tls_flags() {
+  const auto with_files = [this](const std::vector<std::string>& files) {
+    secure({.chain = files[0], .private_key = files[1]});
+  };
+  CLI::Option* const files =
+      app_.add_option_function<std::vector<std::string>>(
+              "--tls", with_files, "TLS with this certificate chain and its key, PEM files")
+          ->expected(2)
+          ->type_name("CHAIN KEY");
+  app_.add_flag_callback(
+          "--tls-self-signed", [this] { secure(dwell::self_signed()); },
+          "TLS with a certificate for localhost that nobody else has signed")
+      ->excludes(files);
+}
+
+void command_line::secure(dwell::tls_certificate certificate) {
+  chosen_.service.tls = dwell::tls_options{.certificate = std::move(certificate)};
 }
 
 CLI::Option* command_line::add_endpoint(const std::string& flag, dwell::endpoint& chosen,

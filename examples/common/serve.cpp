@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <iostream>
+#include <stdexcept>
 #include <string>
 
 namespace {
@@ -57,6 +58,16 @@ void print_text(const dwell::server_counts& counts) {
             << " crossed our FIN" << std::endl;
 }
 
+/// What cannot be used leaves everything as it was.
+void reload_certificates(dwell::server& server) {
+  try {
+    server.reload_certificates();
+    std::cout << "certificates read" << std::endl;
+  } catch (const std::invalid_argument& error) {
+    std::cerr << error.what() << "; going on with the certificates of before" << std::endl;
+  }
+}
+
 }  // namespace
 
 int serve(const flags& chosen, const dwell::handler& what) {
@@ -68,6 +79,7 @@ int serve(dwell::server& server, const flags& chosen, const dwell::handler& what
   const dwell::endpoint bound = server.serve(chosen.service, what);
   const auto report = [&] { (chosen.json ? print_json : print_text)(server.counts()); };
   server.on_signal(SIGUSR1, report);
+  if (chosen.service.tls) server.on_signal(SIGHUP, [&server] { reload_certificates(server); });
   std::cout << "listening on " << dwell::to_string(bound) << std::endl;
   const int status = server.run();
   report();

@@ -20,6 +20,9 @@
 #include <dwell/framing/length_prefixed.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/socket_options.hpp>
+#include <dwell/net/tls_options.hpp>
 #include <dwell/server/options.hpp>
 #include <dwell/server/server.hpp>
+#include <dwell/tls/self_signed.hpp>
+#include <dwell/tls/tls_facts.hpp>
 #include <dwell/version.hpp>

@@ -97,7 +97,11 @@ void loop::on_accept(const accepted& fresh) {
 void loop::adopt(const accepted& fresh) {
   slot* const c = take_in(fresh);
   if (c == nullptr) return;
-  open(*c);
+  if (c->filter) {
+    advance(*c);  // into the handshake
+  } else {
+    open(*c);
+  }
   if (!c->is_released() && c->io.wants_input) on_received(c->io, io_->receive(c->io));
   if (c->is_released() || io_->enroll(c->io)) return;
   decide(*c, close_reason::overload, close_method::abort);
@@ -112,6 +116,7 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     c = &made;
     c->io.slot = index;
     reaper_.grow(index + 1);
+    if (hosted.of->filters) c->filter = hosted.of->filters->make();
     if (const std::size_t size = c->handler().session_size(); size != 0) {
       c->session = pool_->take(size);
     }

@@ -55,6 +55,11 @@ bool connection::is_writable() const noexcept {
 }
 std::uint64_t connection::exchanges() const noexcept { return as_slot(*this).finished_exchanges; }
 
+const tls_facts* connection::tls() const noexcept {
+  const slot& c = as_slot(*this);
+  return c.filter ? c.filter->facts() : nullptr;
+}
+
 bool connection::send(bytes data) noexcept { return host(*this).send(as_slot(*this), data); }
 void connection::shutdown_send() noexcept { host(*this).half_close(as_slot(*this)); }
 

@@ -243,7 +243,7 @@ void loop::drain_input(slot& c) noexcept {
     const received input = io_->receive(c.io);
     if (input.what != received::outcome::data) return;
     count_received(c, input.data.size());
-    c.unread += static_cast<std::uint32_t>(input.data.size());
+    c.unread += static_cast<std::uint32_t>(unread_in(c, input.data));
     if (!input.more) return;
   }
 }
@@ -262,6 +262,10 @@ void loop::reap(slot& c, close_reason reason) {
   }
   c.reaped = true;
   step(c, lifecycle_event::close);
+  if (c.filter && (!push(c) || queued(c) != 0)) {  // its end comes before our FIN
+    if (!c.is_released()) advance(c);
+    return;
+  }
   // Nobody is in a hurry: what the peer sends before it has our FIN must not meet an orphan.
   const bool at_leisure = reason == close_reason::idle_timeout || reason == close_reason::lifetime;
   if (c.done == close_method::graceful && at_leisure) return linger_after_reap(c);

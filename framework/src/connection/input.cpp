@@ -24,13 +24,18 @@ void loop::on_received(stream& from, const received& input) {
     case received::outcome::data: break;
   }
   count_received(c, input.data.size());
+  if (c.filter) return on_raw(c, input.data, input.more);
+  on_input(c, input.data, input.more);
+}
+
+void loop::on_input(slot& c, bytes data, bool more) {
   c.last_activity = io_->now_tick();
   c.clock.progress(c.last_activity);
   if (c.decided) {
-    discard(c, input.data);
+    discard(c, data);
   } else {
-    c.more_input = input.more;
-    deliver(c, input.data);
+    c.more_input = more;
+    deliver(c, data);
   }
 }
 
@@ -99,6 +104,7 @@ void loop::discard(slot& c, bytes data) noexcept {
 
 void loop::end_of_input(slot& c) {
   c.input_ended = true;
+  if (c.filter) c.filter->at_end();
   note_peer_done(c);
   if (c.reaped && c.state == lifecycle_state::lingering && ++reaped_in_turn_ > reaped_per_turn) {
     return close_later(c);
@@ -107,6 +113,9 @@ void loop::end_of_input(slot& c) {
 }
 
 void loop::tell_end_of_input(slot& c) {
+  if (!c.opened) return close(c, close_reason::peer_closed);
+  if (c.told_end) return;
+  c.told_end = true;
   run_handler(c, [&] {
     if (!c.handler().on_peer_closed(c, c.session)) c.close_when_answered = true;
   });

@@ -212,6 +212,7 @@ void loop::do_work(slot& c) {
 void loop::on_turn_begin() {
   ++turn_;
   reaped_in_turn_ = 0;
+  handshakes_in_turn_ = 0;
   reaper_.advance(io_->now_tick());
   timer_wheel_.advance(io_->now_tick());
   // One tick more, so that an answer that was posted meanwhile comes before its deadline.
@@ -222,6 +223,7 @@ void loop::on_turn_begin() {
 
 void loop::on_wake() {
   if (more_to_reap_) collect();
+  if (!handshakes_.empty()) resume_handshakes();
   if (sweeping_) sweep();
   if (!slices_.empty()) {
     unique_function<void(loop&)> run = std::move(slices_.front());

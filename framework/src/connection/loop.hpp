@@ -6,11 +6,13 @@
 #include "base/counters.hpp"
 #include "base/slab.hpp"
 #include "connection/loop_counters.hpp"
+#include "connection/loop_owner.hpp"
 #include "connection/mailbox.hpp"
 #include "connection/outgoing.hpp"
 #include "connection/slot.hpp"
 #include "deadline/reaper.hpp"
 #include "engine/engine.hpp"
+#include "engine/stream_filter.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -26,38 +28,6 @@
 namespace dwell::inline v0 {
 
 class loop_coroutine;
-class offload_job;
-class server;
-
-/// What the loops of one server ask of it. Called from every loop's thread.
-class loop_owner {
- public:
-  /// A new connection wants in. False: server_options::connections are open.
-  virtual bool admit() noexcept = 0;
-  /// The same, for one that takes the place of a connection just closed.
-  virtual void admit_over_limit() noexcept = 0;
-  /// A slot is free again, or was not needed.
-  virtual void readmit() noexcept = 0;
-  /// Nobody is let in until a slot is free.
-  virtual void wait_for_room() noexcept = 0;
-  /// Where an accepted connection goes; null: to the loop that accepted it.
-  virtual loop* deal(loop& from, const service& what) noexcept = 0;
-  /// Accepting hit a limit that will last: pauses it on all loops for a moment.
-  virtual void pause_accepting() noexcept = 0;
-  virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
-  virtual void log_failure(const slot& which, const char* what) noexcept = 0;
-  /// A coroutine that belongs to no connection has ended with an exception.
-  virtual void task_failed(const char* what) noexcept = 0;
-  virtual void log_accept_failed(int error, std::uint64_t now) noexcept = 0;
-  /// The watchdog names a connection, or a released slot, that its handler has held for so long.
-  virtual void log_held(const slot& which, duration for_so_long) noexcept = 0;
-  /// Calls job.run_and_resume() on another thread. Throws when it cannot.
-  virtual void run_off_loop(offload_job& job) = 0;
-  virtual server& facade() noexcept = 0;
-
- protected:
-  ~loop_owner() = default;
-};
 
 /// The connections of one thread: what the engine tells is turned into handler calls, deadlines are
 /// kept, and every connection is led to its end. Single-threaded; other threads use mail().
@@ -257,6 +227,7 @@ class loop final : public engine_events {
 
   // input.cpp
   void count_received(slot& c, std::size_t count) noexcept;
+  void on_input(slot& c, bytes data, bool more);
   void deliver(slot& c, bytes data);
   void keep_or_discard(slot& c, bytes rest);
   void redeliver(slot& c);
@@ -266,15 +237,31 @@ class loop final : public engine_events {
   void tell_end_of_input(slot& c);
   bool may_read(const slot& c) const noexcept;
 
+  // filtered.cpp: connections with a stream_filter
+  void on_raw(slot& c, bytes raw, bool more);
+  bool has_turn(slot& c, bytes raw);
+  void resume_handshakes();
+  stream_filter::received unfilter(slot& c, bytes raw);
+  void finish_handshake(slot& c);
+  bool answer(slot& c);
+  void end_of_messages(slot& c);
+  std::size_t unread_in(slot& c, bytes raw) noexcept;
+  void filter_output(slot& c, bytes data);
+  bytes filter_gathered(slot& c, bytes gathered);
+  void end_output(slot& c, bool had_output) noexcept;
+  void send_filtered(slot& c, bytes data);
+
   // output.cpp
   bool push(slot& c) noexcept;
-  sent send_gathered(slot& c, std::size_t size, after_this follows) noexcept;
+  void queue_output(slot& c, bytes data);
+  sent send_now(slot& c, bytes data, after_this follows) noexcept;
   sent send_queued(slot& c, after_this follows) noexcept;
   void push_with(slot& c, bytes more);
   static bool fin_follows(const slot& c) noexcept;
   after_this before_fin(slot& c, std::size_t gathered) noexcept;
   void uncork(slot& c) noexcept;
   void took(slot& c, std::size_t count) noexcept;
+  void count_sent(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
 
   // phases.cpp: which deadline counts, and what happens at it
@@ -382,6 +369,10 @@ class loop final : public engine_events {
   slot* gatherer_ = nullptr;  // whose output is gathered: active, or just left
   std::byte* gather_;
   std::size_t gathered_ = 0;
+  std::vector<std::byte> filtered_;        // what a filter made of output, until it is sent
+  std::vector<std::byte> unfiltered_;      // room for what it makes of input
+  std::vector<connection_id> handshakes_;  // that wait for their turn
+  std::uint32_t handshakes_in_turn_ = 0;
   bool accept_paused_ = false;
   bool draining_ = false;
   bool ending_ = false;

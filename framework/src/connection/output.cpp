@@ -26,12 +26,14 @@ bool loop::send(slot& c, bytes data) noexcept {
   c.sent_in_exchange = true;
   try {
     if (active_ != &c || !c.queue.empty()) {
-      c.queue.append(*pool_, data);
+      queue_output(c, data);
       if (active_ != &c) mark(c, pending_work::advance);
     } else if (data.size() < worth_a_call && gathered_ + data.size() <= engine::input_buffer_size) {
       std::memcpy(gather_ + gathered_, data.data(), data.size());
       gathered_ += data.size();
       return true;
+    } else if (c.filter) {
+      send_filtered(c, data);
     } else {
       push_with(c, data);
     }
@@ -42,6 +44,13 @@ bool loop::send(slot& c, bytes data) noexcept {
   update_watermarks(c);
   if (c.queue.size() > c.options().limits.output) close(c, close_reason::write_timeout);
   return !c.decided;
+}
+
+void loop::queue_output(slot& c, bytes data) {
+  if (!c.filter) return c.queue.append(*pool_, data);
+  filtered_.clear();
+  filter_output(c, data);
+  c.queue.append(*pool_, filtered_);
 }
 
 /// Sends the gathered output and `more` in one call, and queues what the kernel does not take.
@@ -86,20 +95,24 @@ void loop::uncork(slot& c) noexcept {
 
 void loop::took(slot& c, std::size_t count) noexcept {
   if (count == 0) return;
-  const tick now = io_->now_tick();
+  count_sent(c, count);
+  c.last_activity = io_->now_tick();
+  c.clock.progress(c.last_activity);
+}
+
+void loop::count_sent(slot& c, std::size_t count) noexcept {
+  if (count == 0) return;
   if (!c.maybe_unacknowledged && c.io.is_tcp) {
     c.maybe_unacknowledged = c.nearer_deadline = true;
     c.acknowledged = static_cast<std::uint32_t>(c.sent_bytes);
-    c.unacknowledged_since = now;
+    c.unacknowledged_since = io_->now_tick();
   }
   c.sent_bytes += count;
   c.counters().sent.add(count);
-  c.last_activity = now;
-  c.clock.progress(now);
 }
 
-sent loop::send_gathered(slot& c, std::size_t size, after_this follows) noexcept {
-  const iovec whole{gather_, size};
+sent loop::send_now(slot& c, bytes data, after_this follows) noexcept {
+  const iovec whole{const_cast<std::byte*>(data.data()), data.size()};
   return io_->send(c.io, {&whole, 1}, follows);
 }
 
@@ -110,28 +123,29 @@ sent loop::send_queued(slot& c, after_this follows) noexcept {
 
 /// Offers what waits to the kernel, in one call. False when the connection has ended by it.
 bool loop::push(slot& c) noexcept {
-  const std::size_t gathered = gatherer_ == &c ? std::exchange(gathered_, 0) : 0;
-  if (gathered == 0 && c.queue.empty()) return true;
-  const bool last = c.decided && !c.input_ended && fin_follows(c);
-  const after_this follows = last ? before_fin(c, gathered) : after_this::anything;
+  bytes fresh{gather_, gatherer_ == &c ? std::exchange(gathered_, 0) : 0};
+  try {
+    if (c.filter) fresh = filter_gathered(c, fresh);
+    if (fresh.empty() && c.queue.empty()) return true;
+    const bool last = c.decided && !c.input_ended && fin_follows(c);
+    const after_this follows = last ? before_fin(c, fresh.size()) : after_this::anything;
 
-  // Output is gathered only while the queue is empty, so one of the two is.
-  const sent result = gathered != 0 ? send_gathered(c, gathered, follows) : send_queued(c, follows);
-  took(c, result.count);
-  if (result.error != 0) {
-    lose_peer(c, result.error);
-    return false;
-  }
-  if (gathered == 0) {
-    c.queue.consume(result.count);
-  } else if (result.count < gathered) {
-    try {
-      c.queue.append(*pool_, bytes{gather_ + result.count, gathered - result.count});
-    } catch (const std::bad_alloc&) {
-      decide(c, close_reason::overload, close_method::abort);
-      step(c, lifecycle_event::abort);
+    // Output is gathered only while the queue is empty, so one of the two is.
+    const sent result = fresh.empty() ? send_queued(c, follows) : send_now(c, fresh, follows);
+    took(c, result.count);
+    if (result.error != 0) {
+      lose_peer(c, result.error);
       return false;
     }
+    if (fresh.empty()) {
+      c.queue.consume(result.count);
+    } else if (result.count < fresh.size()) {
+      c.queue.append(*pool_, fresh.subview(result.count));
+    }
+  } catch (const std::bad_alloc&) {
+    decide(c, close_reason::overload, close_method::abort);
+    step(c, lifecycle_event::abort);
+    return false;
   }
   update_watermarks(c);
   return true;

@@ -24,8 +24,9 @@ phase loop::phase_of(const slot& c) const noexcept {
 
 /// Whatever output is queued.
 phase loop::phase_of_work(const slot& c) noexcept {
+  if (c.filter && !c.opened) return phase::handshake;
   if (c.owed > 0 || c.answering || c.paused) return phase::handle;
-  if (c.message_open || (!c.delimits && !c.kept.empty())) return phase::read;
+  if (c.message_open || c.part_held || (!c.delimits && !c.kept.empty())) return phase::read;
   return phase::idle;
 }
 
@@ -194,7 +195,7 @@ void loop::end_slow(slot& c, close_reason reason) {
     }
   }
   enter(c);
-  guarded(c, [&] { c.handler().on_deadline(c, c.session, reason); });
+  if (c.opened) guarded(c, [&] { c.handler().on_deadline(c, c.session, reason); });
   close(c, reason);
   leave(c);
 }

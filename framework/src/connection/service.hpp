@@ -4,8 +4,10 @@
 #include <dwell/connection/options.hpp>
 
 #include "connection/service_counters.hpp"
+#include "engine/stream_filter.hpp"
 
 #include <cstdint>
+#include <memory>
 
 namespace dwell::inline v0 {
 
@@ -21,9 +23,10 @@ struct service {
   /// it.
   bool corked = false;
   bool no_time_wait = false;
-  std::uint64_t exchanges = unlimited;  ///< 1 in short mode
-  bool outbound = false;                ///< its connections are our own doing
-  bool awaited = false;                 ///< their handler is awaited_handler
+  std::uint64_t exchanges = unlimited;      ///< 1 in short mode
+  std::shared_ptr<filter_maker> filters{};  ///< null: none, what comes is what the handler sees
+  bool outbound = false;                    ///< its connections are our own doing
+  bool awaited = false;                     ///< their handler is awaited_handler
 };
 
 /// A service on one loop; what a connection points to for both.

@@ -46,10 +46,11 @@ struct slot final : connection {
 
   hosted_service* service;
   void* session = nullptr;
-  byte_buffer kept;                      // input the handler has not consumed
-  byte_queue queue;                      // output the kernel has not taken
-  std::unique_ptr<deadlines> overrides;  // set_deadline's
-  attachment* attachments = nullptr;     // after() timers and spawned coroutines
+  byte_buffer kept;                       // input the handler has not consumed
+  byte_queue queue;                       // output the kernel has not taken
+  std::unique_ptr<deadlines> overrides;   // set_deadline's
+  attachment* attachments = nullptr;      // after() timers and spawned coroutines
+  std::unique_ptr<stream_filter> filter;  // TLS; null: what comes is what the handler sees
   std::uint64_t opened_at;
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
@@ -113,6 +114,8 @@ struct slot final : connection {
   bool held : 1 = false;                 // the watchdog has named it
   bool outbound : 1 = false;             // we have connected
   bool awaited : 1 = false;              // its session is an awaited_session
+  bool part_held : 1 = false;            // the filter has a part of something
+  bool told_end : 1 = false;             // the handler knows that the peer sends no more
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
@@ -125,7 +128,7 @@ struct slot final : connection {
   bool awaits_answer() const noexcept { return outbound && sent_in_exchange; }
   bool is_released() const noexcept { return state == lifecycle_state::closed; }
   bool accepts_output() const noexcept {
-    return !decided && !fin_sent && !half_close_asked && !is_released();
+    return opened && !decided && !fin_sent && !half_close_asked && !is_released();
   }
 };
 

@@ -7,6 +7,7 @@
 #include "connection/loop.hpp"
 #include "connection/service.hpp"
 #include "engine/engine.hpp"
+#include "tls/tls_contexts.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
@@ -70,6 +71,7 @@ class server_core final : public loop_owner {
   void on_signal(int signal_number, std::function<void()> action);
   void start();
   void wait();
+  void reload_certificates();
   void drain() noexcept;
   void stop() noexcept;
   bool post(connection_id id, unique_function<void(connection&)> fn);
@@ -121,6 +123,7 @@ class server_core final : public loop_owner {
   /// Services are added on one thread while others read what they have counted.
   mutable std::mutex adding_;
   std::vector<std::unique_ptr<service>> services_;
+  std::vector<std::shared_ptr<tls_service>> secured_;
   std::vector<std::unique_ptr<loop_host>> hosts_;
   std::unique_ptr<process_signals> signals_;
   std::unique_ptr<asio::thread_pool> workers_;

@@ -37,6 +37,7 @@ void server::on_signal(int signal_number, std::function<void()> action) {
 }
 void server::start() { core_->start(); }
 void server::wait() { core_->wait(); }
+void server::reload_certificates() { core_->reload_certificates(); }
 void server::drain() noexcept { core_->drain(); }
 void server::stop() noexcept { core_->stop(); }
 bool server::post(connection_id id, unique_function<void(connection&)> fn) {

@@ -24,6 +24,7 @@ class server;
 class mailbox;
 class task_promise_base;
 struct service_options;
+struct tls_facts;
 template <class T>
 class task;
 
@@ -127,6 +128,9 @@ class connection {
   /// limits.high_watermark until it is below limits.low_watermark, which on_writable tells.
   bool is_writable() const noexcept;
   std::uint64_t exchanges() const noexcept;  ///< finished ones
+
+  /// What the TLS handshake came to; null without TLS. Valid as long as the connection.
+  const tls_facts* tls() const noexcept;
 
   // ── output ──
   /// Queues bytes, which are copied or sent before it returns; never waits. What one callback sends

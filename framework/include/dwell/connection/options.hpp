@@ -5,11 +5,13 @@
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/socket_options.hpp>
+#include <dwell/net/tls_options.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -63,6 +65,8 @@ struct service_options {
   dwell::limits limits{};
   /// What is set on its socket.
   socket_options socket{};
+  /// TLS; nullopt: bytes as they come. on_open, or the coroutine, starts after the handshake.
+  std::optional<tls_options> tls{};
   /// Sees the close record of every connection, whatever its handler is. Called on the connection's
   /// loop after the handler's own on_close; must not throw.
   std::function<void(const connection&, const close_record&)> on_close{};

@@ -116,6 +116,11 @@ class server {
   void start();
   /// Waits until a started server has ended.
   void wait();
+  /// Reads the files of every service's tls_options again; new connections get what they hold now,
+  /// tickets stay good. From any thread, while the server runs too. Throws std::invalid_argument
+  /// naming the file that cannot be used, and then all have what they had.
+  void reload_certificates();
+
   /// Idle connections close at once, others after their current exchange; at drain.deadline the
   /// rest is aborted.
   void drain() noexcept;
