@@ -19,6 +19,8 @@ STRUCTURES = [
     ("limits", "connection/options.hpp", "limits"),
     ("socket_options", "net/socket_options.hpp", "socket"),
     ("keepalive_options", "net/socket_options.hpp", "socket.keepalive"),
+    ("tls_options", "net/tls_options.hpp", "tls"),
+    ("tls_certificate", "net/tls_options.hpp", "tls.certificate"),
     ("connect_options", "client/connect_options.hpp", "connect_options"),
     ("client_options", "client/client.hpp", "client_options"),
     ("options", "http/serve.hpp", "http::options"),
@@ -28,6 +30,7 @@ ENUMERATIONS = [
     ("close_method", "closing/close_plan.hpp"),
     ("connection_mode", "connection/options.hpp"),
     ("when_full", "connection/options.hpp"),
+    ("client_certificates", "net/tls_options.hpp"),
 ]
 INTRODUCTION = """\
 # Options
@@ -43,6 +46,7 @@ FIELD = re.compile(r"(?P<type>.+?) (?P<name>\w+)(?: = (?P<value>[^;]+)|\{(?P<bra
 # Defaults as one would say them.
 READABLE = [
     (r"std::chrono::seconds\{(\d+)\}", lambda number: f"{number} s"),
+    (r"std::chrono::hours\{(\d+)\}", lambda number: f"{number} h"),
     (r"std::size_t\{(\d+)\} \* 1024", lambda kib: f"{int(kib) // 1024} MiB" if int(kib) % 1024 == 0 else f"{kib} KiB"),
     (r'\.address = "([^"]+)", \.port = (\d+)', "`{}:{}`".format),
     (r"([\d']+)", lambda number: number.replace("'", ",")),

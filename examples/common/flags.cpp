@@ -117,6 +117,8 @@ void command_line::add_tls_flags() {
           "--tls-self-signed", [this] { secure(dwell::self_signed()); },
           "TLS with a certificate for localhost that nobody else has signed")
       ->excludes(files);
+  add_deadline("--handshake", chosen_.service.deadlines.handshake,
+               "TLS: how long the handshake may take [10s]");
 }
 
 void command_line::secure(dwell::tls_certificate certificate) {

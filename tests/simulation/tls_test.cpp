@@ -326,6 +326,8 @@ TEST(tls, names_the_file_that_cannot_be_used) {
               ::testing::HasSubstr("is not the key of the certificate"));
   EXPECT_THAT(complaint({.certificate = good, .others = {{good.chain, "-----BEGIN nonsense"}}}),
               ::testing::HasSubstr("tls.others[0].private_key: its text has no private key"));
+  EXPECT_EQ(complaint({.certificate = good, .ticket_key_lifetime = 10ms}),
+            "tls.ticket_key_lifetime = 10 ms: use 1 s to 7 days, or dwell::off");
   EXPECT_THAT(complaint({.certificate = good, .protocols = {""}}),
               ::testing::HasSubstr("tls.protocols: \"\": use 1 to 255 bytes"));
   EXPECT_THAT(complaint({.certificate = good, .clients = dwell::client_certificates::required}),

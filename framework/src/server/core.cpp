@@ -183,12 +183,7 @@ endpoint server_core::serve(service_options options, handler what) {
       std::make_unique<service>(service{.index = static_cast<std::uint32_t>(services_.size()),
                                         .options = std::move(options),
                                         .what = std::move(what)});
-  if (made->options.tls) {
-    auto secured = std::make_shared<tls_service>(*made->options.tls);
-    made->filters = secured;
-    const std::lock_guard lock{adding_};
-    secured_.push_back(std::move(secured));
-  }
+  secure(*made);
   const bool brief = made->options.mode == connection_mode::short_lived;
   made->exchanges = brief ? 1 : made->options.limits.exchanges;
   const bool tcp = !made->options.listen.is_unix();
@@ -212,17 +207,6 @@ endpoint server_core::serve(service_options options, handler what) {
   }
   if (embedded_) hosts_.front()->io->set_accepting(true);
   return bound;
-}
-
-void server_core::reload_certificates() {
-  std::vector<std::shared_ptr<tls_service>> all;
-  {
-    const std::lock_guard lock{adding_};
-    all = secured_;
-  }
-  std::vector<std::shared_ptr<const tls_contexts>> fresh;
-  for (const auto& each : all) fresh.push_back(each->read());
-  for (std::size_t i = 0; i < all.size(); ++i) all[i]->use(std::move(fresh[i]));
 }
 
 listener_options server_core::listener_for(const service& what) const {

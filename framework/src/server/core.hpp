@@ -7,7 +7,6 @@
 #include "connection/loop.hpp"
 #include "connection/service.hpp"
 #include "engine/engine.hpp"
-#include "tls/tls_contexts.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
@@ -26,6 +25,7 @@ namespace dwell::inline v0 {
 class client;
 class epoll_engine;
 class process_signals;
+class tls_service;
 
 /// What a loop stands on. Order matters: the loop goes before the engine, that before the
 /// io_context.
@@ -107,6 +107,7 @@ class server_core final : public loop_owner {
   void cut_limit_to_descriptors();
   listener_options listener_for(const service& what) const;
   endpoint listen(service& what);
+  void secure(service& what);
   void order_all(const std::function<void(loop&)>& order) noexcept;
   void begin();
   void run_loop(loop_host& host);

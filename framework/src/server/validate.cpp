@@ -31,7 +31,16 @@ void validate(const server_options& options) {
           "drain.delay = " + std::to_string(options.drain.delay.count()) + " ms: use 0 to 24 days");
 }
 
+void validate(const tls_options& options) {
+  using namespace std::chrono_literals;
+  const duration keys = options.ticket_key_lifetime;
+  require(keys == off || (keys >= 1s && keys <= 7 * 24h),
+          "tls.ticket_key_lifetime = " + std::to_string(keys.count()) +
+              " ms: use 1 s to 7 days, or dwell::off");
+}
+
 void validate(const service_options& options, const connection_handler& what) {
+  if (options.tls) validate(*options.tls);
   validate_connections(options);
   require(options.close.idle != close_method::peer_first || what.announces_close(),
           "close.idle = peer_first: the handler cannot announce a close to its peer; use graceful, "

@@ -1,0 +1,28 @@
+#include "server/core.hpp"
+#include "tls/tls_contexts.hpp"
+
+#include <utility>
+
+namespace dwell::inline v0 {
+
+void server_core::secure(service& what) {
+  if (!what.options.tls) return;
+  auto made = std::make_shared<tls_service>(*what.options.tls);
+  what.filters = made;
+  const std::lock_guard lock{adding_};
+  secured_.push_back(std::move(made));
+}
+
+/// All are read before one is used.
+void server_core::reload_certificates() {
+  std::vector<std::shared_ptr<tls_service>> all;
+  {
+    const std::lock_guard lock{adding_};
+    all = secured_;
+  }
+  std::vector<std::shared_ptr<const tls_contexts>> fresh;
+  for (const auto& each : all) fresh.push_back(each->read());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i]->use(std::move(fresh[i]));
+}
+
+}  // namespace dwell::inline v0
