@@ -20,9 +20,9 @@ constexpr std::size_t piece = std::size_t{64} * 1024;
 // ── input ──
 
 void loop::on_raw(slot& c, bytes raw, bool more) {
-  if (!c.opened && !has_turn(c, raw)) return;
   stream_filter::received got;
   try {
+    if (!c.opened && !has_turn(c, raw)) return;
     got = unfilter(c, raw);
     if (!answer(c)) return;
     if (!c.opened && got.now != stream_filter::progress::opening &&

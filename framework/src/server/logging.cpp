@@ -16,6 +16,12 @@ spdlog::level::level_enum level_of(close_reason reason) noexcept {
   }
 }
 
+/// What was wrong with the peer's TLS.
+std::string filter_failure(const slot& which) {
+  if (!which.filter || which.filter->failure().empty()) return {};
+  return "; TLS: " + std::string{which.filter->failure()};
+}
+
 std::string and_suppressed(std::uint64_t count) {
   return count == 0 ? std::string{} : " (and " + std::to_string(count) + " more like it)";
 }
@@ -31,12 +37,12 @@ void server_core::log_close(const slot& which, const close_record& record) noexc
   try {
     logger_->log(level,
                  "{} {} {}: {} in {} after {} ms, {} exchanges, {} B in, {} B out, {} by {}, "
-                 "TIME_WAIT {} ({}){}",
+                 "TIME_WAIT {} ({}){}{}",
                  which.options().name, to_string(which.id()), to_string(which.peer_endpoint()),
                  to_string(record.reason), to_string(record.phase), record.age.count(),
                  record.exchanges, record.received, record.sent, to_string(record.done),
                  to_string(record.first), to_string(record.time_wait), to_string(record.certainty),
-                 and_suppressed(suppressed));
+                 filter_failure(which), and_suppressed(suppressed));
   } catch (const std::exception&) {  // no memory for a log line is no reason to stop serving
   }
 }
