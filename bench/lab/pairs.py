@@ -25,6 +25,7 @@ def load(make_network, programs, what, client):
     """One run against a fresh server. what: a command line, or a class like Server. client: the driver's
     arguments but for the address, or a function of network and server that gives such results."""
     with make_network() as network:
+        network.go_first()
         server = start(network, what)
         idle = _idle_seconds(network.server_core)
         began = time.monotonic()
