@@ -41,11 +41,11 @@ outbound& outbound::operator=(outbound&& other) noexcept {
 outbound::~outbound() {
   if (peer_ == nullptr) return;
   if (loop* const now = loop::current(); now != nullptr && now->mail() == where_) {
-    if (slot* const c = now->find_held(id_)) now->let_go(*c);
+    if (slot* const c = now->find_even_released(id_)) now->let_go(*c);
     return;
   }
   where_->order([id = id_](loop& there) {
-    if (slot* const c = there.find_held(id)) there.let_go(*c);
+    if (slot* const c = there.find_even_released(id)) there.let_go(*c);
   });
 }
 

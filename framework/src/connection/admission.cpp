@@ -104,19 +104,28 @@ void loop::adopt(const accepted& fresh) {
   step(*c, lifecycle_event::abort);
 }
 
-slot* loop::take_in(const accepted& fresh) {
-  hosted_service& hosted = *services_[fresh.service];
+/// With memory for its session and its deadlines; null: there is none.
+slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexcept {
   slot* c = nullptr;
   try {
-    const auto [index, made] = slots_.emplace(hosted, fresh.peer, ++last_generation_, io_->now());
+    const auto [index, made] = slots_.emplace(hosted, peer, ++last_generation_, io_->now());
     c = &made;
     c->io.slot = index;
     reaper_.grow(index + 1);
     if (const std::size_t size = c->handler().session_size(); size != 0) {
       c->session = pool_->take(size);
     }
+    return c;
   } catch (const std::bad_alloc&) {
     if (c != nullptr) slots_.erase(c->io.slot);
+    return nullptr;
+  }
+}
+
+slot* loop::take_in(const accepted& fresh) {
+  hosted_service& hosted = *services_[fresh.service];
+  slot* const c = make_slot(hosted, fresh.peer);
+  if (c == nullptr) {
     hosted.counters.refused.add();  // before the client can know
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);

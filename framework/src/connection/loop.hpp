@@ -87,12 +87,11 @@ class loop final : public engine_events {
   slot* active() noexcept { return active_; }
 
   void host(const service& what);
-  /// Address space for so many connections, so that growing copies nothing; memory comes as they
-  /// do.
+  /// Address space for so many connections: growing copies nothing, memory comes as they do.
   void reserve(std::uint64_t connections);
   slot* find(connection_id id) noexcept;
   /// The same, also of one that is released while somebody still holds it.
-  slot* find_held(connection_id id) noexcept;
+  slot* find_even_released(connection_id id) noexcept;
   connection_id id_of(const slot& c) const noexcept { return {c.generation(), c.io.slot, index_}; }
   std::uint32_t visit(std::uint32_t from, std::uint32_t slots,
                       const std::function<void(connection&)>& call);
@@ -341,6 +340,7 @@ class loop final : public engine_events {
   void place_time_wait(slot& c, dwell::release how, close_record& record);
 
   // admission.cpp
+  slot* make_slot(hosted_service& hosted, const socket_address& peer) noexcept;
   slot* take_in(const accepted& fresh);
   void open(slot& c, const std::function<void(void*)>& make_session = {});
   bool take_place(admission terms);

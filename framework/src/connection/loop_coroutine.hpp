@@ -4,7 +4,7 @@
 
 #include "connection/coroutine.hpp"
 
-#include <functional>
+#include <cstddef>
 
 namespace dwell::inline v0 {
 
@@ -12,8 +12,8 @@ namespace dwell::inline v0 {
 /// ended.
 class loop_coroutine final : public coroutine {
  public:
-  loop_coroutine(loop& on, unique_function<task<>()> make)
-      : coroutine{kind::of_loop}, on_{&on}, make_{std::move(make)} {}
+  loop_coroutine(loop& on, unique_function<task<>()> make, std::size_t where)
+      : coroutine{kind::of_loop}, place{where}, on_{&on}, make_{std::move(make)} {}
   ~loop_coroutine() { body = {}; }
 
   static loop_coroutine& of(coroutine& which) noexcept {
@@ -26,6 +26,8 @@ class loop_coroutine final : public coroutine {
   loop& on() const noexcept { return *on_; }
   void begin() { coroutine::start(make_()); }
   bool has_ended() const noexcept { return !body; }
+
+  std::size_t place;  ///< among the loop's
 
  private:
   loop* on_;

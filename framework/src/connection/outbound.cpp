@@ -3,8 +3,7 @@
 #include "connection/loop.hpp"
 #include "connection/loop_coroutine.hpp"
 
-#include <algorithm>
-#include <new>
+#include <utility>
 
 namespace dwell::inline v0 {
 
@@ -69,20 +68,8 @@ void loop::on_connected(stream& which, bool in_error) {
 /// descriptor becomes the connection's.
 slot* loop::take_connected(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
                            const std::function<void(void*)>& start) {
-  slot* c = nullptr;
-  try {
-    const auto [index, made] =
-        slots_.emplace(hosted, socket_address::from(peer.storage), ++last_generation_, io_->now());
-    c = &made;
-    c->io.slot = index;
-    reaper_.grow(index + 1);
-    if (const std::size_t size = c->handler().session_size(); size != 0) {
-      c->session = pool_->take(size);
-    }
-  } catch (const std::bad_alloc&) {
-    if (c != nullptr) slots_.erase(c->io.slot);
-    return nullptr;
-  }
+  slot* const c = make_slot(hosted, socket_address::from(peer.storage));
+  if (c == nullptr) return nullptr;
   c->io.descriptor = std::exchange(arrived.io.descriptor, -1);
   c->io.is_tcp = arrived.io.is_tcp;
   c->io.registered = arrived.io.registered;
@@ -98,7 +85,7 @@ slot* loop::take_connected(outgoing& arrived, hosted_service& hosted, const raw_
 
 // ── whoever awaits them ──
 
-slot* loop::find_held(connection_id id) noexcept {
+slot* loop::find_even_released(connection_id id) noexcept {
   slot* const c = slots_.find(id.slot);
   return c != nullptr && c->generation() == id.generation ? c : nullptr;
 }
@@ -117,22 +104,26 @@ void loop::let_go(slot& c) noexcept {
 
 void loop::start_coroutine(unique_function<task<>()> body) {
   if (ending_) return;
-  loop_coroutine& made =
-      *coroutines_.emplace_back(std::make_unique<loop_coroutine>(*this, std::move(body)));
+  auto owned = std::make_unique<loop_coroutine>(*this, std::move(body), coroutines_.size());
+  loop_coroutine& made = *coroutines_.emplace_back(std::move(owned));
   run_coroutine(made, [&made] { made.begin(); });
 }
 
 void loop::forget_if_ended(loop_coroutine& which) noexcept {
   if (!which.has_ended()) return;
-  std::erase_if(coroutines_, [&which](const auto& each) { return each.get() == &which; });
+  const std::size_t place = which.place;
+  std::swap(coroutines_[place], coroutines_.back());
+  coroutines_[place]->place = place;
+  const std::unique_ptr<loop_coroutine> ended = std::move(coroutines_.back());
+  coroutines_.pop_back();
 }
 
 /// What coroutines wait for ends, and so does what is on its way.
 void loop::end_coroutines() {
-  std::vector<loop_coroutine*> told;
-  for (const auto& each : coroutines_) told.push_back(each.get());
-  for (loop_coroutine* const each : told) {
-    run_coroutine(*each, [each] { each->end(); });
+  // From the last one: the place of one that ends is taken by one that has been told.
+  for (std::size_t i = coroutines_.size(); i > 0;) {
+    loop_coroutine& each = *coroutines_[--i];
+    run_coroutine(each, [&each] { each.end(); });
   }
   std::vector<std::pair<std::uint32_t, outgoing*>> unfinished;
   outgoing_.visit(0, slab<outgoing*>::end, [&](std::uint32_t index, outgoing* each) {

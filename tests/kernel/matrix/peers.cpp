@@ -116,7 +116,7 @@ const std::array<peer_behaviour, peer_behaviour_count>& peer_behaviours() {
       {.name = "holds half-open",
        .expected = {lost, nowhere, nowhere, nowhere, nowhere, nowhere},
        .act = holds_half_open,
-       .close = 300ms,
+       .close = 1'500ms,
        .holds = true},
       {.name = "vanishes",
        .expected = {lost, nowhere, nowhere, nowhere, nowhere, nowhere},

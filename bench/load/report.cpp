@@ -1,0 +1,7 @@
+#include "commands.hpp"
+
+namespace load {
+
+void add_report(CLI::App&, action&) {}
+
+}  // namespace load
