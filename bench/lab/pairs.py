@@ -46,6 +46,7 @@ def start(network, what):
 
 
 def count_calls(network, programs, what, driver_argv):
+    network.go_first()
     server = start(network, what)
     return calls.count(network, programs, server,
                        [driver_argv[0], server.address, *driver_argv[1:]])
