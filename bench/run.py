@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import platform
+import shlex
 import sys
 
 from lab import network, results
@@ -14,8 +15,8 @@ from lab.programs import ROOT, Failed, Programs
 from lab.report import Report, bold
 
 MEASUREMENTS = {  # in the order of `all`, with the minutes they take
-    "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 12.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5, "growth": 1.5, "compile": 0.5, "micro": 1.0,
-    "instructions": 0.5,
+    "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 12.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5,
+    "growth": 1.5, "compile": 0.5, "micro": 1.0, "instructions": 0.5,
 }
 FIELD = {"field": 25.0}  # what runs without a name: everything beside everything
 EXAMPLES = """
@@ -93,7 +94,7 @@ def main(argv):
             print("dev bench: interrupted; what was complete is kept", file=sys.stderr)
             break
     if options.name == "field" and not (options.quick or trouble or interrupted):
-        print(f"written: {results.write(reports[0], './dev bench', options.rounds, options.duration)}")
+        print(f"written: {results.write(reports[0], shlex.join(['./dev', 'bench', *argv]), options)}")
     if options.json:
         write_json(options.json, reports, trouble, interrupted)
     missed = [goal for report in reports for goal in report.missed()]

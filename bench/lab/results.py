@@ -18,7 +18,7 @@ STYLE = """<style>
 </style>"""
 
 
-def write(report, command, rounds, duration):
+def write(report, command, options):
     """The page, and one chart for each section that compares rates."""
     charts = BENCH / "charts"
     charts.mkdir(exist_ok=True)
@@ -26,7 +26,7 @@ def write(report, command, rounds, duration):
         old.unlink()
     lines = [
         "# Dwell among the servers people use", "",
-        f"Measured by `{command}` on {datetime.date.today()}: {rounds} rounds of {duration}, everything in turn, a fresh process "
+        f"Measured by `{command}` on {datetime.date.today()}: {options.rounds} rounds of {options.duration}, everything in turn, a fresh process "
         f"each time, server and client on one core each. {_machine()}. What the columns mean: [README.md](README.md#the-field).", "",
         "A rate is given as its ratio to a yardstick of the same round, median and range: absolute figures are this machine's. "
         "`raw` servers are written by hand for this one job.", "",
