@@ -58,7 +58,8 @@ def _echo(programs, options, report, connections):
     if counted:
         report.goal("echo: recv per request", calls.received(counted["Dwell"]), 1.01, "<=", digits=3)
         report.goal("echo: send per request", calls.sent(counted["Dwell"]), 1.01, "<=", digits=3)
-    _ahead(report, f"echo N={connections}", results)
+    if connections in (100, 1000):
+        _ahead(report, f"echo N={connections}", results)
 
 
 def _deadlines(programs, options, report):
