@@ -1,5 +1,6 @@
-// Echo with libuv, as those write it who count: one buffer for all reads, and a write at once; what does
-// not fit is copied into a request. (The guide's buffer for each read makes malloc give and take pages.)
+// Echo with libuv, as those write it who count: one buffer for all reads, and a write at once; what
+// does not fit is copied into a request. (The guide's buffer for each read makes malloc give and
+// take pages.)
 
 #include "options.hpp"
 
