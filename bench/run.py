@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import platform
+import shlex
 import sys
 
 from lab import network, results
@@ -14,10 +15,10 @@ from lab.programs import ROOT, Failed, Programs
 from lab.report import Report, bold
 
 MEASUREMENTS = {  # in the order of `all`, with the minutes they take
-    "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 12.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5, "compile": 0.5, "micro": 1.0,
-    "instructions": 0.5,
+    "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 12.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5,
+    "growth": 1.5, "connecting": 1.0, "compile": 0.5, "micro": 1.0, "instructions": 0.5,
 }
-FIELD = {"field": 20.0}  # what runs without a name: everything beside everything
+FIELD = {"field": 25.0}  # what runs without a name: everything beside everything
 EXAMPLES = """
 examples:
   ./dev bench                       Dwell among the servers people use; writes bench/RESULTS.md
@@ -72,7 +73,7 @@ def main(argv):
     if options.name == "list":
         for name, minutes in (MEASUREMENTS | FIELD).items():
             what = importlib.import_module(f"measurements.{name}").WHAT
-            print(f"  {name:10} {what} ({minutes:g} min)")
+            print(f"  {name:14} {what} ({minutes:g} min)")
         return 0
     names = list(MEASUREMENTS) if options.name == "all" else [options.name]
     network.become_able()
@@ -82,6 +83,8 @@ def main(argv):
         print(network.disturbance(), end="\n\n")
     for name in names:
         reports.append(Report(name))
+        if network.disturbance():
+            reports[-1].note(network.disturbance().replace("\n", " "))
         try:
             importlib.import_module(f"measurements.{name}").measure(programs, options, reports[-1])
             reports[-1].print_goals()
@@ -92,10 +95,10 @@ def main(argv):
             interrupted = True
             print("dev bench: interrupted; what was complete is kept", file=sys.stderr)
             break
-    if options.name == "field" and not (options.quick or trouble or interrupted):
-        print(f"written: {results.write(reports[0], './dev bench', options.rounds, options.duration)}")
     if options.json:
         write_json(options.json, reports, trouble, interrupted)
+    if options.name == "field" and not (options.quick or trouble or interrupted):
+        print(f"written: {results.write(reports[0], shlex.join(['./dev', 'bench', *argv]), options)}")
     missed = [goal for report in reports for goal in report.missed()]
     met = sum(len(report.goals) for report in reports) - len(missed)
     print(bold(f"{met} goals met, {len(missed)} missed") +

@@ -25,6 +25,7 @@ def load(make_network, programs, what, client):
     """One run against a fresh server. what: a command line, or a class like Server. client: the driver's
     arguments but for the address, or a function of network and server that gives such results."""
     with make_network() as network:
+        network.go_first()
         server = start(network, what)
         idle = _idle_seconds(network.server_core)
         began = time.monotonic()
@@ -45,6 +46,7 @@ def start(network, what):
 
 
 def count_calls(network, programs, what, driver_argv):
+    network.go_first()
     server = start(network, what)
     return calls.count(network, programs, server,
                        [driver_argv[0], server.address, *driver_argv[1:]])

@@ -137,9 +137,8 @@ class Server:
         return [line for line in self.lines if not line.startswith(READY)]
 
 
-def start_driver(network, programs, argv, server=None, quiet=False, under=()):
-    """under: a command that runs the driver, such as nice."""
-    command = [*under, programs.driver, *argv, "--json"]
+def start_driver(network, programs, argv, server=None, quiet=False):
+    command = [programs.driver, *argv, "--json"]
     if server:
         command += ["--server-pid", server.pid]
     return network.start("client", [str(word) for word in command], stdout=subprocess.PIPE,
@@ -153,6 +152,6 @@ def result_of(process):
     return json.loads(output)
 
 
-def drive(network, programs, argv, server=None, under=()):
+def drive(network, programs, argv, server=None):
     """Runs the driver to its end and returns its result."""
-    return result_of(start_driver(network, programs, argv, server, under=under))
+    return result_of(start_driver(network, programs, argv, server))

@@ -18,7 +18,7 @@ STYLE = """<style>
 </style>"""
 
 
-def write(report, command, rounds, duration):
+def write(report, command, options):
     """The page, and one chart for each section that compares rates."""
     charts = BENCH / "charts"
     charts.mkdir(exist_ok=True)
@@ -26,7 +26,7 @@ def write(report, command, rounds, duration):
         old.unlink()
     lines = [
         "# Dwell among the servers people use", "",
-        f"Measured by `{command}` on {datetime.date.today()}: {rounds} rounds of {duration}, everything in turn, a fresh process "
+        f"Measured by `{command}` on {datetime.date.today()}: {options.rounds} rounds of {options.duration}, everything in turn, a fresh process "
         f"each time, server and client on one core each. {_machine()}. What the columns mean: [README.md](README.md#the-field).", "",
         "A rate is given as its ratio to a yardstick of the same round, median and range: absolute figures are this machine's. "
         "`raw` servers are written by hand for this one job.", "",
@@ -48,7 +48,8 @@ def write(report, command, rounds, duration):
 
 
 def markdown(section):
-    rows = [section["headers"], ["---"] + ["---:"] * (len(section["headers"]) - 1), *section["rows"]]
+    rows = [section["headers"], ["---"] + ["---:"] * (len(section["headers"]) - 1),
+            *([str(cell) for cell in row] for row in section["rows"])]
     return ["| " + " | ".join(f"**{cell}**" if row[0] == cell and cell.startswith("Dwell") else cell for cell in row) + " |"
             for row in rows]
 
@@ -69,7 +70,7 @@ def chart(section):
                   f'<rect class="{ours}" x="{LEFT}" y="{y}" width="{figures[0] * scale:.1f}" height="18" rx="2"/>']
         if len(figures) == 3:
             parts.append(f'<path class="reach" d="M{LEFT + figures[1] * scale:.1f} {y + 9}H{LEFT + figures[2] * scale:.1f}"/>')
-        parts.append(f'<text x="{LEFT + max(figures) * scale + 8:.1f}" y="{y + 14}">'
+        parts.append(f'<text x="{LEFT + BAR + 8}" y="{y + 14}">'
                      f'{html.escape(section["rows"][number][column])}</text>')
     parts.append(f'<text class="soft" x="{LEFT}" y="{height - 10}">{html.escape(section["headers"][column])}, median; '
                  "the line is the range over the rounds</text></svg>")

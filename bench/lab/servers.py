@@ -28,10 +28,11 @@ def short_echo(programs, **flags):
     return {**echo(programs, **flags), "raw epoll, accept one": programs.peer("raw_epoll", **flags, accept="one")}
 
 
-def http(programs):
-    """{name: command line, or a class like Server}, Dwell first."""
+def http(programs, mode):
+    """{name: command line, or a class like Server}, Dwell first. mode: long, or short for the raw loop that closes; it
+    takes whatever it receives for a request."""
     return {"Dwell": programs.http(idle="60s"), "nginx": Nginx, "HAProxy": Haproxy,
-            "Boost.Beast": programs.peer("beast_http")}
+            "Boost.Beast": programs.peer("beast_http"), "raw epoll": programs.peer("raw_epoll", answer="http", mode=mode)}
 
 
 def installed(servers, report):

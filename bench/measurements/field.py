@@ -8,13 +8,20 @@ import statistics
 
 from lab import calls, pairs, servers, wrk
 from lab.network import Network
-from lab.report import ratios, say, table
-from measurements import memory
+from lab.report import ratios, say
+from measurements import growth, memory, reaping
 
-WHAT = "every server of the field: echo long and short, HTTP, idle memory; writes bench/RESULTS.md"
+WHAT = "every server of the field: echo long and short, HTTP, idle memory, reaping; writes bench/RESULTS.md"
 ECHO_COUNTS = [1, 100, 1000, 10_000]
 QUICK_COUNTS = [100]
 CONNECTIONS = 100
+# Rate against raw epoll, by connections; a single one pays for two more calls per wake-up.
+ECHO_GOALS = {1: 0.93, 100: 0.97, 1000: 0.97}
+USER_TIME = 0.25  # µs per echo
+SHORT_CALLS = {"client": 6.1, "server": 4.1}
+# CPU per exchange, against nginx and, where there is a goal, the raw loop.
+HTTP_GOALS = {"kept alive": {"nginx": 0.85}, "close": {"nginx": 0.93, "raw epoll": 1.03}}
+IDLE_BYTES = {"Dwell": 200, "Dwell, coroutines": 512}
 
 
 def measure(programs, options, report):
@@ -22,10 +29,14 @@ def measure(programs, options, report):
     for connections in QUICK_COUNTS if options.quick else ECHO_COUNTS:
         _echo(programs, options, report, connections)
     _deadlines(programs, options, report)
+    if not options.quick:
+        growth.measure(programs, options, report)
     for who in ("server", "client"):
         _short(programs, options, report, who)
     _http(programs, options, report)
     _memory(programs, report)
+    if not options.quick:
+        reaping.measure(programs, options, report, "graceful")
 
 
 def _echo(programs, options, report, connections):
@@ -40,7 +51,15 @@ def _echo(programs, options, report, connections):
     counted = _count(programs, given, False, ["long", "-n", 100, "--count", 30_000]) \
         if connections == CONNECTIONS else {}
     _tell(report, section, results, "raw epoll", "request", counted)
-    _ahead(report, f"echo N={connections}", results)
+    _against(report, f"echo N={connections}: rate", results, "raw epoll", ("rate",), ECHO_GOALS.get(connections), ">=")
+    if connections in (100, 1000):
+        user = statistics.median(pairs.column(results["Dwell"], "server", "user_us_each"))
+        report.goal(f"echo N={connections}: user CPU", user, USER_TIME, "<=", unit=" µs")
+    if counted:
+        report.goal("echo: recv per request", calls.received(counted["Dwell"]), 1.01, "<=", digits=3)
+        report.goal("echo: send per request", calls.sent(counted["Dwell"]), 1.01, "<=", digits=3)
+    if connections in (100, 1000):
+        _ahead(report, f"echo N={connections}", results)
 
 
 def _deadlines(programs, options, report):
@@ -72,27 +91,35 @@ def _short(programs, options, report, who):
     counted = _count(programs, given, True,
                      ["short", "-n", CONNECTIONS, "--who-closes", who, "--ack-with-data", "--count", 20_000])
     _tell(report, section, results, "raw epoll", "connection", counted)
+    _against(report, f"short, the {who} closes: rate", results, "raw epoll", ("rate",), 1.0, ">=")
+    report.goal(f"short, the {who} closes: system calls", calls.total(counted["Dwell"]), SHORT_CALLS[who], "<=")
     _ahead(report, f"short, the {who} closes", results)
 
 
 def _http(programs, options, report):
-    given = servers.installed(servers.http(programs), report)
-
     def keep_alive(server):
         return pairs.load(lambda: Network("lo"), programs, server,
                           lambda network, running: wrk.run(network, running, CONNECTIONS, options.duration))
 
-    def close(server):
-        return pairs.load(lambda: Network("lo", steer=True), programs, server,
+    def close(server, steer=False):
+        return pairs.load(lambda: Network("lo", steer=steer), programs, server,
                           ["short", "--get", "/", "-n", CONNECTIONS, "--duration", options.duration])
 
-    for section, run, unit, steer, argv in (
-            (f"HTTP, {CONNECTIONS} connections kept alive", keep_alive, "request", False, ["long", "--count", 30_000]),
-            ("HTTP, `Connection: close`, bound by the server", close, "connection", True,
-             ["short", "--ack-with-data", "--count", 20_000])):
+    def bound(server):
+        return close(server, steer=True)
+
+    once = ["short", "--ack-with-data", "--count", 20_000]
+    for section, what, run, unit, argv in (
+            (f"HTTP, {CONNECTIONS} connections kept alive", "kept alive", keep_alive, "request", ["long", "--count", 30_000]),
+            ("HTTP, `Connection: close`", "close", close, "connection", once),
+            ("HTTP, `Connection: close`, bound by the server", None, bound, "connection", None)):
+        mode = "long" if what == "kept alive" else "short"
+        given = servers.installed(servers.http(programs, mode), report)
         results = pairs.interleave(report, section, given, run, options.rounds)
-        counted = _count(programs, given, steer, [*argv, "-n", CONNECTIONS, "--get", "/"])
+        counted = _count(programs, given, argv is once, [*argv, "-n", CONNECTIONS, "--get", "/"]) if argv else {}
         _tell(report, section, results, "nginx", unit, counted)
+        for peer, goal in HTTP_GOALS.get(what, {}).items():
+            _against(report, f"HTTP, {what}: CPU", results, peer, ("server", "cpu_us_each"), goal, "<=")
 
 
 def _memory(programs, report):
@@ -105,6 +132,9 @@ def _memory(programs, report):
         before, after = memory.hold(programs, argv)
         each = (after["private_dirty"] - before["private_dirty"]) / memory.CONNECTIONS
         rows.append([name, f"{each:,.0f} B", f"{before['resident'] / 2**20:.1f} MB"])
+        if name in IDLE_BYTES:
+            report.goal(f"idle connection, {name}", each, IDLE_BYTES[name], "<=", digits=0, unit=" B")
+            report.goal(f"resident with none, {name}", before["resident"] / 2**20, 12, "<=", digits=1, unit=" MB")
     rows.sort(key=lambda row: float(row[1].split()[0].replace(",", "")))
     report.section(f"User memory of an idle connection ({memory.CONNECTIONS:,} open)",
                    ["server", "each", "resident with none"], rows)
@@ -142,6 +172,13 @@ def _tell(report, section, results, yardstick, unit, counted):
     busy = max(pairs.column([each for rounds in results.values() for each in rounds], "client", "busy"))
     note = f"The client was up to {busy:.0%} busy." if busy > pairs.SATURATED else ""
     report.section(section, headers, rows, note)
+
+
+def _against(report, what, results, peer, path, goal, relation):
+    if goal is None or peer not in results:
+        return
+    ratio = ratios(pairs.column(results["Dwell"], *path), pairs.column(results[peer], *path))
+    report.goal(f"{what} against {peer}", ratio.median, goal, relation, exact=ratio.text())
 
 
 def _ahead(report, what, results):

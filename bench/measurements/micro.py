@@ -6,7 +6,7 @@ import subprocess
 from lab.programs import Failed
 from lab.report import table
 
-WHAT = "the pure parts alone, nanoseconds: wheel, buffer, task"
+WHAT = "the parts alone, nanoseconds: wheel, reaper, buffer, task, parser, a life with its record, registration, histogram"
 
 
 def measure(programs, options, report):

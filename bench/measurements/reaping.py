@@ -2,12 +2,11 @@
 
 import json
 import pathlib
-import subprocess
 import time
 
 from lab.network import TIME_WAIT, Network
 from lab.programs import Failed, Server, drive
-from lab.report import Spread, ratios, say, table
+from lab.report import Spread, ratios, say
 
 WHAT = "15,000 idle connections reaped by each method: early, late, CPU, stall of a working one, TIME_WAIT"
 CONNECTIONS = 15_000
@@ -18,40 +17,38 @@ FLAGS = {SPREAD: [], AT_ONCE: ["--at-once"]}
 # Each method that a raw protocol allows for idle connections, and the bare loop of its calls.
 FORMS = {"graceful": "lingering", "abort-after-fin": "abort-after-fin", "abort": "abort"}
 CASES = [(method, due) for method in FORMS for due in FLAGS]
-# Other work on this machine is no part of a stall: nothing of it runs while these want to.
-REAL_TIME = ["chrt", "--fifo", "1"]
 
 
-def measure(programs, options, report):
+def measure(programs, options, report, method=None):
+    """method: only this one, as another measurement asks that wants the figures of it in its report."""
     programs.need("driver", "bare_reap", "echo_server")
-    ahead = REAL_TIME if subprocess.run([*REAL_TIME, "true"], capture_output=True).returncode == 0 else []
-    if not ahead:
-        report.note("real-time scheduling is not allowed here: other work on this machine shows in every figure")
-    cases = [case for case in CASES if options.method in (None, case[0])]
+    only = method or options.method
+    cases = [case for case in CASES if only in (None, case[0])]
     results = {case: [] for case in cases}
     bare = {method: [] for method, _ in cases}
     for number in range(options.rounds):
         for method in bare:
             say(f"  reaping: round {number + 1} of {options.rounds}, bare loop, {method}")
-            bare[method].append(report.run(name="bare loop", method=method, **_bare(programs, ahead, FORMS[method])))
+            bare[method].append(report.run(name="bare loop", method=method, **_bare(programs, report, FORMS[method])))
         for method, due in cases:
             say(f"  reaping: round {number + 1} of {options.rounds}, dwell, {method}, due {due}")
             results[method, due].append(
-                report.run(name="dwell", method=method, due=due, **_dwell(programs, ahead, method, FLAGS[due])))
-    _print(results, bare)
+                report.run(name="dwell", method=method, due=due, **_dwell(programs, report, method, FLAGS[due])))
+    _tell(report, results, bare)
     _judge(report, results, bare)
     _note_buckets(report)
 
 
-def _dwell(programs, ahead, method, flags):
+def _dwell(programs, report, method, flags):
     with Network("veth") as network:
+        _go_first(network, report)
         # Or else a client's late ACK takes TIME_WAITs away before they are counted, see README.md.
         network.server.shell("echo 1 > /proc/sys/net/ipv4/tcp_rfc1337")
-        server = Server(network, [*ahead, *programs.dwell("long", idle=IDLE, close_idle=method,
-                                                          max_connections=CONNECTIONS + 100)])
+        server = Server(network, programs.dwell("long", idle=IDLE, close_idle=method,
+                                                          max_connections=CONNECTIONS + 100))
         result = drive(network, programs,
                        ["idle", server.address, "-n", CONNECTIONS, "--spread", "500ms",
-                        "--expect", IDLE, "--ping", *flags], server, under=ahead)
+                        "--expect", IDLE, "--ping", *flags], server)
         result["time_wait"] = _settled(network)
         result["printed"] = server.stop()
     if result["interrupted"]:
@@ -59,18 +56,25 @@ def _dwell(programs, ahead, method, flags):
     return result
 
 
-def _bare(programs, ahead, form):
+def _bare(programs, report, form):
     with Network("veth") as network:
-        server = Server(network, [*ahead, programs.bare_reap, "--connections", CONNECTIONS, "--after", 2,
+        _go_first(network, report)
+        server = Server(network, [programs.bare_reap, "--connections", CONNECTIONS, "--after", 2,
                                   "--form", form])
         seen = drive(network, programs,
-                     ["idle", server.address, "-n", CONNECTIONS, "--spread", "0s"], under=ahead)
+                     ["idle", server.address, "-n", CONNECTIONS, "--spread", "0s"])
         printed = server.stop()
     if seen["interrupted"]:
         raise KeyboardInterrupt
     if not printed:
         raise Failed("bare_reap printed nothing: " + " ".join(server.errors))
     return {**json.loads(printed[-1]), "seen": seen}
+
+
+def _go_first(network, report):
+    """Other work on this machine is no part of a stall."""
+    if not network.go_first():
+        report.note("real-time scheduling is not allowed here: other work on this machine shows in every figure")
 
 
 def _settled(network, patience=5):
@@ -93,13 +97,13 @@ def _column(runs, *path):
     return Spread(values)
 
 
-def _print(results, bare):
+def _tell(report, results, bare):
     rows = []
     for (method, due), runs in results.items():
         def median(*path):
             return f"{_column(runs, *path).median:.1f}"
 
-        rows.append([f"{method}, due {due}", min(_column(runs, "closed_by_server").values),
+        rows.append([f"Dwell, {method}, due {due}", min(_column(runs, "closed_by_server").values),
                      sum(_column(runs, "early").values), median("late_ms", "p50"),
                      median("late_ms", "p99"), median("late_ms", "max"),
                      f"{_column(runs, 'reap_rate').median:.0f}", median("server", "cpu_us_per_close"),
@@ -110,14 +114,11 @@ def _print(results, bare):
         rows.append([f"bare loop, {method}", CONNECTIONS, *"––––",
                      f"{_column(runs, 'seen', 'reap_rate').median:.0f}",
                      f"{_column(runs, 'cpu_us_per_close').median:.1f}", *"––––"])
-    rounds = len(next(iter(bare.values())))
-    print(f"{CONNECTIONS} connections, idle deadline {IDLE}; medians of {rounds} rounds")
-    print(table(["", "closed", "early", "late ms\np50", "\np99", "\nmax", "closes\n/s", "CPU µs\n/close",
-                 "worst\nping ms", "floor\nms", "TIME_WAIT\nserver", "\nclient"], rows))
-    for method in bare:
-        print(f"  {method}, dwell at once : bare loop, paired: closes/s {_rate(results, bare, method).text()}, "
-              f"CPU per close {_cpu(results, bare, method).text()}")
-    print()
+    pairs = [f"{method}, Dwell at once to the bare loop: closes/s {_rate(results, bare, method).text()}, "
+             f"CPU per close {_cpu(results, bare, method).text()}." for method in bare]
+    report.section(f"{CONNECTIONS:,} idle connections reaped, idle deadline {IDLE}",
+                   ["", "closed", "early", "late p50 ms", "late p99 ms", "late max ms", "closes/s", "CPU µs/close",
+                    "worst ping ms", "floor ms", "TIME_WAIT server", "TIME_WAIT client"], rows, " ".join(pairs))
 
 
 def _rate(results, bare, method):

@@ -22,6 +22,8 @@ constexpr const char* help =
                           client           wait for the client's FIN
                           abort-after-fin  TCP_LINGER2 = -1, close()
                           abort            SO_LINGER {1,0}, close()
+  --answer echo|http    http: each receive is taken for a request, and answered with a fixed 200 OK;
+                        short connections end after one
   --accept batch|one    batch: the two phases; one: accept one, register it, serve it at its event
 
 SIGUSR1 and the end (SIGINT, SIGTERM) print the system calls made, per request, as one JSON line.
@@ -51,12 +53,22 @@ struct call_counts {
 
 enum class ending { graceful, lingering, client, abort_after_fin, abort };
 
+/// What a real server says, but for a date that stands still. Empty: what came is sent back.
+std::string fixed_answer(bool http, bool short_lived) {
+  if (!http) return {};
+  const std::string stay = short_lived ? "close" : "keep-alive\r\nKeep-Alive: timeout=54";
+  return "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: " + stay +
+         "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nOK";
+}
+
 class echo_server {
  public:
-  echo_server(int listener, bool short_lived, std::uint64_t size, ending how, std::size_t accepts)
+  echo_server(int listener, bool short_lived, std::uint64_t size, ending how, std::size_t accepts,
+              bool http)
       : listener_(listener),
         short_lived_(short_lived),
-        size_(size),
+        answer_(fixed_answer(http, short_lived)),
+        size_(http ? 1 : size),
         ending_(how),
         accepts_(accepts) {
     // The last bytes and the FIN share a segment; inherited, so it costs no call per connection.
@@ -112,20 +124,23 @@ class echo_server {
   void serve(int fd) {
     const ssize_t n = ::recv(fd, buffer_.data(), buffer_.size(), 0);
     ++calls_.recv;
-    if (n > 0 && !at(fd).half_closed) return echo(fd, static_cast<std::size_t>(n));
+    if (n > 0 && !at(fd).half_closed) {
+      return answer_.empty() ? answer(fd, buffer_.data(), static_cast<std::size_t>(n))
+                             : answer(fd, answer_.data(), answer_.size());
+    }
     if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return keep(fd, EPOLLIN);
     finish(fd);
   }
 
-  void echo(int fd, std::size_t size) {
+  void answer(int fd, const char* text, std::size_t size) {
     ++requests_;
-    const ssize_t sent = ::send(fd, buffer_.data(), size, MSG_NOSIGNAL);
+    const ssize_t sent = ::send(fd, text, size, MSG_NOSIGNAL);
     ++calls_.send;
     if (sent < 0 && errno != EAGAIN) return finish(fd);
     at(fd).echoed += size;
     const std::size_t done = sent < 0 ? 0 : static_cast<std::size_t>(sent);
     if (done == size) return sent_all(fd);
-    pending_[fd].assign(buffer_.data() + done, size - done);
+    pending_[fd].assign(text + done, size - done);
     at(fd).blocked = true;
     keep(fd, EPOLLOUT);
   }
@@ -204,6 +219,7 @@ class echo_server {
 
   int listener_;
   bool short_lived_;
+  std::string answer_;  // empty: echo
   std::uint64_t size_;
   ending ending_;
   std::size_t accepts_;  // at a time
@@ -227,6 +243,7 @@ int main(int argc, char** argv) {
                      {"--mode", "long"},
                      {"--size", "64"},
                      {"--close", "graceful"},
+                     {"--answer", "echo"},
                      {"--accept", "batch"}}};
   const auto short_lived = one_of<bool>(given, "--mode", {{"long", false}, {"short", true}});
   const auto how = one_of<ending>(given, "--close",
@@ -237,6 +254,7 @@ int main(int argc, char** argv) {
                                    {"abort", ending::abort}});
   const auto accepts =
       one_of<std::size_t>(given, "--accept", {{"batch", batch}, {"one", std::size_t{1}}});
+  const auto http = one_of<bool>(given, "--answer", {{"echo", false}, {"http", true}});
   const std::uint64_t size = given.number("--size");
-  echo_server{listen_on(given.text("--listen")), short_lived, size, how, accepts}.run();
+  echo_server{listen_on(given.text("--listen")), short_lived, size, how, accepts, http}.run();
 }

@@ -50,7 +50,7 @@ class echo_loop final : public engine_events {
     if (s.descriptor >= 0 && !io.enroll(s)) io.release(s, release::reset);
   }
   void on_accept_failed(int) override { ++accept_failed; }
-  void on_connected(stream&) override {}
+  void on_connected(stream&, bool) override {}
   void on_received(stream& from, const received& input) override {
     echoing& e = streams[from.slot];
     switch (input.what) {

@@ -148,9 +148,9 @@ slot* attempt::take(const std::function<void(void*)>& start) {
 
 // ── what happens to it ──
 
-void attempt::on_ready() {
+void attempt::on_ready(bool in_error) {
   disarm();
-  const int error = on_->io().connect_result(io, addresses()[next_ - 1]);
+  const int error = on_->io().connect_result(io, addresses()[next_ - 1], in_error);
   if (error == 0) return arrived();
   fail(error);
   drop();

@@ -39,7 +39,7 @@ class attempt : public outgoing, private timer_target {
   virtual void arrived() = 0;
   virtual void failed() = 0;
 
-  void on_ready() final;
+  void on_ready(bool in_error) final;
   void on_loop_end() final;
   void fire() final;
   bool look_up();

@@ -172,7 +172,7 @@ class loop final : public engine_events {
   admission reserve(bool certain) override;
   void unreserve(admission unused) override;
   void on_received(stream& from, const received& input) override;
-  void on_connected(stream& which) override;
+  void on_connected(stream& which, bool in_error) override;
   void on_writable(stream& to) override;
   void on_hangup(stream& from) override;
   void on_peer_fin(stream& from) override;

@@ -60,8 +60,8 @@ void loop::renew(outgoing& which) noexcept {
   which.io.generation = static_cast<std::uint32_t>(++last_generation_);
 }
 
-void loop::on_connected(stream& which) {
-  (*outgoing_.find(which.slot & ~outgoing_slots))->on_ready();
+void loop::on_connected(stream& which, bool in_error) {
+  (*outgoing_.find(which.slot & ~outgoing_slots))->on_ready(in_error);
 }
 
 /// Its session begins as an accepted connection's does, and then what the kernel's set has of the

@@ -14,8 +14,8 @@ class outgoing {
   outgoing(const outgoing&) = delete;
   outgoing& operator=(const outgoing&) = delete;
 
-  /// Its socket is ready: engine::connect_result() tells for what.
-  virtual void on_ready() = 0;
+  /// There is an event for its socket (engine_events::on_connected).
+  virtual void on_ready(bool in_error) = 0;
   /// The loop ends: nothing will arrive any more.
   virtual void on_loop_end() = 0;
   /// The loop is destroyed, and this waits for nobody any more.

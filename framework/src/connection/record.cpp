@@ -32,7 +32,7 @@ close_record loop::make_record(slot& c, dwell::release how) {
                       .sent = c.sent_bytes};
   place_time_wait(c, how, record);
   if (how == dwell::release::reset && c.io.is_tcp) {
-    record.unacknowledged = io_->unacknowledged(c.io);
+    record.unacknowledged = c.maybe_unacknowledged ? io_->unacknowledged(c.io) : 0;
   }
   return record;
 }

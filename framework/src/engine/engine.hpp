@@ -110,8 +110,9 @@ class engine_events {
   /// accept4 failed with an error that will last (EMFILE, ENFILE, ENOBUFS, ENOMEM).
   virtual void on_accept_failed(int error) = 0;
   virtual void on_received(stream& from, const received& input) = 0;
-  /// A stream that is connecting has arrived or failed: engine::connect_result() tells which.
-  virtual void on_connected(stream& which) = 0;
+  /// A stream that is connecting has arrived; `in_error`: or failed,
+  /// engine::connect_result() tells how.
+  virtual void on_connected(stream& which, bool in_error) = 0;
   virtual void on_writable(stream& to) = 0;
   /// The peer's FIN on a stream that wants no input, what came before it not read.
   virtual void on_peer_fin(stream& /*from*/) {}
@@ -181,8 +182,10 @@ class engine {
   /// went wrong.
   virtual outgoing_socket connect(stream& fresh, const raw_address& to,
                                   const outgoing_options& how) noexcept = 0;
-  /// How the way to `to` ended, after on_connected(): 0, or an errno value.
-  virtual int connect_result(const stream& which, const raw_address& to) noexcept = 0;
+  /// How the way to `to` ended, after on_connected(), with what that was told: 0, or an errno
+  /// value.
+  virtual int connect_result(const stream& which, const raw_address& to,
+                             bool in_error) noexcept = 0;
 
   /// From now on the stream is watched. Before, watch() does nothing: a connection that ends in its
   /// first exchange never enters the kernel's set. False: the kernel refused (ENOSPC, ENOMEM).

@@ -99,14 +99,12 @@ void responder::respond(connection& peer, session& self, const request& what, co
   answer.close = answer.close || !read.keep_alive || endless || peer.last_exchange();
   const answered_request to{what.method(), what.is_http_1_1(), !answer.close};
   const std::string_view body = body_of(answer, to);
-  write_head(peer, answer, to);
+  const bool at_once = !answer.stream && body.size() <= sent_at_once;
+  write_head(peer, answer, to, at_once ? body : std::string_view{});
   // Who waits for the end of the connection to know the end of the body will not close first.
   if (answer.close && !endless) peer.announced_close();
 
-  if (!answer.stream && body.size() <= sent_at_once) {
-    if (!body.empty()) peer.send(body);
-    return finish(peer, self, what, {answer.status, body.size(), answer.close});
-  }
+  if (at_once) return finish(peer, self, what, {answer.status, body.size(), answer.close});
   self.head_sent = true;
   if (!self.current) self.current = std::make_unique<exchange>(peer, read);
   self.current->writer.emplace(std::move(answer), to);

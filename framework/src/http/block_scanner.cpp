@@ -48,20 +48,25 @@ constexpr block_scanner::verdict refuse(status code, const char* why) noexcept {
 
 block_scanner::verdict block_scanner::scan(std::string_view input,
                                            const head_limits& limits) noexcept {
-  for (;;) {
-    const bool request_line = lines_ == 0;
+  std::size_t at = scanned_;
+  std::size_t line = line_;
+  for (std::uint32_t lines = lines_;;) {
+    const bool request_line = lines == 0;
     const std::size_t most =
         request_line ? std::min(limits.size, limits.target + request_line_extra) : limits.size;
     const std::size_t end = std::min(input.size(), most);
-    std::size_t at = scanned_;
-    if (at == line_ && at < end && (input[at] == ' ' || input[at] == '\t')) {
+    if (at == line && at < end && (input[at] == ' ' || input[at] == '\t')) {
       return refuse(status::bad_request, "a line begins with white space");
     }
     at = skip_plain(input.data(), at, end);
-    scanned_ = static_cast<std::uint32_t>(at);
 
     if (at + 1 >= end && (at == end || input[at] == '\r')) {  // it may go on well
-      if (input.size() < most) return {};
+      if (input.size() < most) {
+        scanned_ = static_cast<std::uint32_t>(at);
+        line_ = static_cast<std::uint32_t>(line);
+        lines_ = lines;
+        return {};
+      }
       if (request_line) return refuse(status::uri_too_long, "the request target is too long");
       return refuse(status::header_fields_too_large, "the header fields are too large");
     }
@@ -72,10 +77,11 @@ block_scanner::verdict block_scanner::scan(std::string_view input,
       return refuse(status::bad_request, "a carriage return without line feed");
     }
 
-    const bool empty = at == line_;
-    scanned_ = line_ = static_cast<std::uint32_t>(at + 2);
-    if (empty) return {.size = at + 2};
-    if (++lines_ > limits.fields + 1) {
+    const bool empty = at == line;
+    at += 2;
+    line = at;
+    if (empty) return {.size = at};
+    if (++lines > limits.fields + 1) {
       return refuse(status::header_fields_too_large, "too many header fields");
     }
   }

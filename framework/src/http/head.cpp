@@ -44,24 +44,30 @@ bool all_in(const std::array<bool, 256>& letters, std::string_view text) noexcep
   return true;
 }
 
+/// An IPv6 address in brackets at the beginning of `text`: where it ends; 0: there is none.
+std::size_t skip_bracketed(std::string_view text) noexcept {
+  constexpr std::string_view letters = "0123456789abcdefABCDEF:.";
+  const std::size_t end = text.find_first_not_of(letters, 1);
+  const bool closed = end != std::string_view::npos && end > 1 && text[end] == ']';
+  return closed ? end + 1 : 0;
+}
+
 /// What RFC 3986 lets a host be: a name or an address, or an IPv6 literal in brackets; a port.
 bool is_authority(std::string_view text) noexcept {
+  constexpr std::size_t most_digits = 5;
+  const auto letter = [](char c) { return host_letters[static_cast<unsigned char>(c)]; };
   std::size_t end = 0;
   if (text.starts_with('[')) {
-    end = text.find(']');
-    if (end == std::string_view::npos) return false;
-    const auto address = text.substr(1, end - 1);
-    constexpr std::string_view letters = "0123456789abcdefABCDEF:.";
-    if (address.empty() || address.find_first_not_of(letters) != std::string_view::npos)
-      return false;
-    ++end;
+    end = skip_bracketed(text);
   } else {
-    while (end < text.size() && text[end] != ':') ++end;
-    if (end == 0 || !all_in(host_letters, text.substr(0, end))) return false;
+    while (end < text.size() && letter(text[end])) ++end;
   }
+  if (end == 0) return false;
   if (end == text.size()) return true;
-  const auto port = text.substr(end + 1);
-  return text[end] == ':' && port.size() <= 5 && std::ranges::all_of(port, is_digit);
+  if (text[end] != ':' || text.size() - end - 1 > most_digits) return false;
+  do ++end;
+  while (end < text.size() && is_digit(text[end]));
+  return end == text.size();
 }
 
 /// origin-form, absolute-form of http(s), or asterisk-form with OPTIONS.
@@ -86,13 +92,13 @@ std::optional<refusal> read_request_line(std::string_view line, const head_limit
   const auto version = line.substr(second + 1);
   into.target = line.substr(first + 1, second - first - 1);
 
-  if (!is_token(name)) return bad("the method is not a token");
   const bool known = read_method(name, into.method);  // also for the answer to a refusal
-  if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) ||
-      version[6] != '.' || !is_digit(version[7])) {
-    return bad("the request line does not end with a version");
-  }
+  if (!known && !is_token(name)) return bad("the method is not a token");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+    if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) ||
+        version[6] != '.' || !is_digit(version[7])) {
+      return bad("the request line does not end with a version");
+    }
     return refusal{status::version_not_supported, "use HTTP/1.1 or HTTP/1.0"};
   }
   into.http_1_1 = version[7] == '1';

@@ -138,8 +138,7 @@ void responder::say_last_words(connection& peer, session& self, const refusal& w
   }
   const answered_request to{.method = asked, .keep_alive = false};
   const std::string_view body = body_of(answer, to);
-  write_head(peer, answer, to);
-  peer.send(body);
+  write_head(peer, answer, to, body);
   peer.announced_close();
   if (options_.access_log) {
     self.last_line = std::make_unique<std::string>(

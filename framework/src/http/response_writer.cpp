@@ -15,6 +15,19 @@
 namespace dwell::http {
 namespace {
 
+/// A number as text, valid until the next one.
+class digits {
+ public:
+  std::string_view of(std::uint64_t value, int base = 10) noexcept {
+    const char* const end =
+        std::to_chars(text_.data(), text_.data() + text_.size(), value, base).ptr;
+    return {text_.data(), static_cast<std::size_t>(end - text_.data())};
+  }
+
+ private:
+  std::array<char, 20> text_;
+};
+
 /// Small pieces of output, handed on in big ones.
 class text_writer {
  public:
@@ -34,11 +47,6 @@ class text_writer {
     text.copy(buffer_.data() + size_, text.size());
     size_ += text.size();
     return *this;
-  }
-  text_writer& number(std::uint64_t value, int base = 10) noexcept {
-    std::array<char, 20> digits;
-    const char* const end = std::to_chars(digits.data(), digits.data() + 20, value, base).ptr;
-    return *this << std::string_view{digits.data(), static_cast<std::size_t>(end - digits.data())};
   }
 
  private:
@@ -75,34 +83,49 @@ std::uint64_t announced_seconds(duration idle) noexcept {
   return less <= 0 ? 0 : static_cast<std::uint64_t>(less) / 1'000;
 }
 
-/// "HTTP/1.1 200 OK", and Date without its line end: most answers begin as the one before them.
+/// The status line, Date and what is said of the connection's stay: most answers begin as the one
+/// before them.
 class head_start {
  public:
-  std::string_view text(status code, std::chrono::sys_seconds now) noexcept {
-    if (code != code_ || now != when_) make(code, now);
+  struct content {
+    http::status status{};
+    bool http_1_1 = true;
+    bool keep_alive = true;
+    duration idle{0};
+    std::chrono::sys_seconds now{};
+    friend bool operator==(const content&, const content&) = default;
+  };
+
+  std::string_view text(const content& wanted) noexcept {
+    if (wanted != made_for_) make(wanted);
     return {text_.data(), size_};
   }
 
  private:
-  void make(status code, std::chrono::sys_seconds now) noexcept {
-    code_ = code;
-    when_ = now;
+  head_start& operator<<(std::string_view text) noexcept {
+    size_ += text.copy(text_.data() + size_, text_.size() - size_);
+    return *this;
+  }
+
+  void make(const content& wanted) noexcept {
+    made_for_ = wanted;
     size_ = 0;
-    const auto number = static_cast<unsigned>(code);
-    const std::array<char, 4> digits{static_cast<char>('0' + number / 100 % 10),
-                                     static_cast<char>('0' + number / 10 % 10),
-                                     static_cast<char>('0' + number % 10), ' '};
-    for (const std::string_view part :
-         {std::string_view{"HTTP/1.1 "}, std::string_view{digits.data(), digits.size()},
-          to_string(code), std::string_view{"\r\nDate: "}, http_date(now)}) {
-      size_ += part.copy(text_.data() + size_, text_.size() - size_);
+    digits number;
+    *this << "HTTP/1.1 " << number.of(static_cast<unsigned>(wanted.status)) << " "
+          << to_string(wanted.status) << "\r\nDate: " << http_date(wanted.now);
+    if (!wanted.keep_alive) {
+      *this << "\r\nConnection: close";
+    } else if (wanted.idle != off) {
+      *this << "\r\nConnection: keep-alive\r\nKeep-Alive: timeout="
+            << number.of(announced_seconds(wanted.idle));
+    } else if (!wanted.http_1_1) {
+      *this << "\r\nConnection: keep-alive";
     }
   }
 
-  status code_{};
-  std::chrono::sys_seconds when_{};
+  content made_for_;
   std::size_t size_ = 0;
-  std::array<char, 128> text_;
+  std::array<char, 192> text_{};
 };
 
 /// Fills the queue to just above its high watermark, which is what on_writable needs.
@@ -128,10 +151,15 @@ std::string fault_of(const response& answer) {
   return {};
 }
 
-void write_head(connection& peer, const response& answer, const answered_request& to) noexcept {
-  static thread_local head_start starts;
+void write_head(connection& peer, const response& answer, const answered_request& to,
+                std::string_view body) noexcept {
+  static constinit thread_local head_start starts;
   text_writer out{peer};
-  out << starts.text(answer.status, peer.date());
+  out << starts.text({.status = answer.status,
+                      .http_1_1 = to.http_1_1,
+                      .keep_alive = to.keep_alive,
+                      .idle = peer.options().deadlines.idle,
+                      .now = peer.date()});
   const std::size_t size = whole_body(answer).size();
   if (!answer.content_type.empty()) {
     out << "\r\nContent-Type: " << answer.content_type;
@@ -140,21 +168,12 @@ void write_head(connection& peer, const response& answer, const answered_request
   }
   if (!may_have_body(answer.status)) {
   } else if (!answer.stream) {
-    out << "\r\nContent-Length: ";
-    out.number(size);
+    out << "\r\nContent-Length: " << digits{}.of(size);
   } else if (to.http_1_1) {
     out << "\r\nTransfer-Encoding: chunked";
   }
-  if (!to.keep_alive) {
-    out << "\r\nConnection: close";
-  } else if (const duration idle = peer.options().deadlines.idle; idle != off) {
-    out << "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=";
-    out.number(announced_seconds(idle));
-  } else if (!to.http_1_1) {
-    out << "\r\nConnection: keep-alive";
-  }
   for (const auto& [name, value] : answer.headers) out << "\r\n" << name << ": " << value;
-  out << "\r\n\r\n";
+  out << "\r\n\r\n" << body;
 }
 
 // ── body ──
@@ -194,7 +213,7 @@ bool body_writer::write_piece(connection& peer) {
   if (of_piece_ == piece.size()) {
     of_piece_ = 0;
     piece = answer_.stream();
-    if (to_.http_1_1) out.number(piece.size(), 16) << "\r\n";
+    if (to_.http_1_1) out << digits{}.of(piece.size(), 16) << "\r\n";
     if (piece.empty()) {
       if (to_.http_1_1) out << "\r\n";
       return true;

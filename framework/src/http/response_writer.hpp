@@ -28,8 +28,9 @@ struct sent_answer {
 /// Why a handler's response cannot be sent; empty: it can.
 std::string fault_of(const response& answer);
 
-/// Sends the status line and the header fields.
-void write_head(connection& peer, const response& answer, const answered_request& to) noexcept;
+/// Sends the status line, the header fields, and `body`: what of it is to leave with them.
+void write_head(connection& peer, const response& answer, const answered_request& to,
+                std::string_view body = {}) noexcept;
 
 /// The bytes that follow the head, unless they come from response::stream. Of `answer`.
 std::string_view body_of(const response& answer, const answered_request& to) noexcept;

@@ -31,7 +31,8 @@ constexpr char to_lower(char c) noexcept {
 
 /// `lower` is in small letters.
 constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept {
-  return std::ranges::equal(text, lower, {}, to_lower);
+  const auto same = [](char c, char small) { return c == small || to_lower(c) == small; };
+  return std::ranges::equal(text, lower, same);
 }
 
 /// Without spaces and tabs around it.

@@ -80,10 +80,11 @@ outgoing_socket begin_connect(const raw_address& to, const outgoing_options& how
   return {.descriptor = descriptor};
 }
 
-int end_connect(int descriptor, const raw_address& to) noexcept {
+int end_connect(int descriptor, const raw_address& to, bool in_error) noexcept {
   int error = 0;
   socklen_t length = sizeof error;
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  if (in_error && ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+    return errno;
   if (error != 0) return error;
   return is_connected_to_itself(descriptor, to) ? ECONNREFUSED : 0;
 }

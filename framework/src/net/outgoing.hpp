@@ -31,9 +31,10 @@ struct outgoing_socket {
 /// (IP_BIND_ADDRESS_NO_PORT), so that each destination has the whole port range.
 outgoing_socket begin_connect(const raw_address& to, const outgoing_options& how) noexcept;
 
-/// How the way to `to` ended, once the socket is writable: 0, or an errno value. A socket that has
-/// connected to itself (a simultaneous open with its own port, on a local address that nobody
-/// listens on) was refused.
-int end_connect(int descriptor, const raw_address& to) noexcept;
+/// How the way to `to` ended, once there is an event for the socket: 0, or an errno value.
+/// `in_error`: the event had EPOLLERR or EPOLLHUP; without them the socket is connected (tcp_poll()
+/// of the kernel). One that has connected to itself (a simultaneous open with its own port, on a
+/// local address that nobody listens on) was refused.
+int end_connect(int descriptor, const raw_address& to, bool in_error) noexcept;
 
 }  // namespace dwell::inline v0

@@ -130,7 +130,9 @@ void epoll_engine::dispatch(const epoll_event& event) {
   }
   stream* const what = events().find(poller::slot_of(event), generation);
   if (what == nullptr) return count_ghost(generation);
-  if (what->connecting) return events().on_connected(*what);
+  if (what->connecting) {
+    return events().on_connected(*what, (event.events & (EPOLLERR | EPOLLHUP)) != 0);
+  }
   constexpr std::uint32_t input = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
   if ((event.events & input) != 0) {
     if (what->wants_input) {

@@ -20,8 +20,9 @@ outgoing_socket epoll_engine::connect(stream& fresh, const raw_address& to,
   return made;
 }
 
-int epoll_engine::connect_result(const stream& which, const raw_address& to) noexcept {
-  return end_connect(which.descriptor, to);
+int epoll_engine::connect_result(const stream& which, const raw_address& to,
+                                 bool in_error) noexcept {
+  return end_connect(which.descriptor, to, in_error);
 }
 
 // recv() and send() of glibc are cancellation points: in a process with threads each call costs two

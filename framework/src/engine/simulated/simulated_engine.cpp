@@ -152,7 +152,7 @@ void simulated_engine::tell(const end& which) {
   if (ready == 0) return;
   ++wakeups_;
   notice(c, which.at);
-  if (s->connecting) return events().on_connected(*s);
+  if (s->connecting) return events().on_connected(*s, (ready & (POLLHUP | POLLERR)) != 0);
   if ((ready & ~POLLOUT) != 0) {
     if (s->wants_input) {
       events().on_received(*s, receive(*s));
@@ -257,7 +257,9 @@ outgoing_socket simulated_engine::connect(stream& fresh, const raw_address& to,
   return {.descriptor = fresh.descriptor};
 }
 
-int simulated_engine::connect_result(const stream& which, const raw_address&) noexcept {
+int simulated_engine::connect_result(const stream& which, const raw_address&,
+                                     bool in_error) noexcept {
+  if (!in_error) return 0;
   const auto [c, at] = of(which);
   return std::exchange((*c)[at].error, std::int16_t{0});
 }

@@ -34,7 +34,7 @@ class simulated_engine final : public engine, private network_host {
   void close_listeners() override;
   outgoing_socket connect(stream& fresh, const raw_address& to,
                           const outgoing_options& how) noexcept override;
-  int connect_result(const stream& which, const raw_address& to) noexcept override;
+  int connect_result(const stream& which, const raw_address& to, bool in_error) noexcept override;
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
   sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept override;
