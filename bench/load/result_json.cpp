@@ -109,6 +109,7 @@ void fields(Visit& visit, S& s) {
   visit("ports", s.ports);
   visit("seconds", s.seconds);
   visit("flags", s.flags);
+  visit("notes", s.notes);
 }
 
 template <class Visit, is<environment> S>
