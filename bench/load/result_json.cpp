@@ -133,6 +133,7 @@ void fields(Visit& visit, S& s) {
   visit("at_rate", s.at_rate);
   visit("search", s.search);
   visit("highest_rate", s.highest_rate);
+  visit("time_wait", s.time_wait);
 }
 
 template <class Visit, is<report> S>
