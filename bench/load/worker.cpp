@@ -1,0 +1,491 @@
+#include "worker.hpp"
+
+#include <dwell/asio.hpp>
+
+#include "clock.hpp"
+
+#include <asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <sys/prctl.h>
+
+namespace load {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr nanoseconds late_after = 1ms;
+constexpr nanoseconds rest = 10ms;           // after a failure to connect
+constexpr nanoseconds longest_sleep = 50ms;  // Ctrl-C is looked at that often
+constexpr std::size_t most_opening = 64;     // the accept queue of a server is bounded
+constexpr nanoseconds grace = 200ms;         // for what is under way at Ctrl-C
+
+nanoseconds thread_cpu() noexcept {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds{used.tv_sec} + nanoseconds{used.tv_nsec};
+}
+
+dwell::duration in_ms(nanoseconds value) {
+  return std::max(std::chrono::ceil<dwell::duration>(value), dwell::duration{1});
+}
+
+}  // namespace
+
+worker::worker(const plan& of, std::uint32_t thread, const starting_line& line)
+    : plan_{of},
+      thread_{thread},
+      line_{line},
+      closed_loop_{of.arrival == arrival::closed},
+      close_{of.ending == ending::client_abort ? dwell::close_method::abort
+                                               : dwell::close_method::graceful},
+      upstream_{make_upstream()},
+      schedule_{of, thread},
+      due_{schedule_},
+      window_{of},
+      tally_{std::make_unique<tally>()} {
+  prepare_requests();
+  const std::uint32_t share = (of.connections + of.threads - 1 - thread) / of.threads;
+  for (std::uint32_t i = 0; i < share; ++i) {
+    slot& made = free_.emplace_back();
+    made.place = std::prev(free_.end());
+    if (of.protocol == protocol::http) made.http.emplace();
+  }
+  // One connection tells whether there is a server; the first request uses it.
+  to_open_ = is_long(of) ? share : (thread == 0 ? 1 : 0);
+}
+
+dwell::connect_options worker::where() const {
+  const std::size_t queued = plan_.size + 64 * std::size_t{1024};
+  dwell::connect_options to{.host = plan_.host, .port = plan_.port};
+  to.connect = in_ms(plan_.timeout);
+  to.source = plan_.source;
+  to.name = "load";
+  // Its requests have a timeout of their own.
+  to.deadlines = {.idle = dwell::off, .handle = dwell::off, .write = dwell::off, .close = 1s};
+  // Never stops reading the answer while the request is on its way.
+  to.limits = {.output = queued, .high_watermark = queued};
+  // A request in one segment needs no TCP_NODELAY, and it is a system call for each connection.
+  to.socket = {.nodelay = plan_.size > 512, .user_timeout = dwell::off};
+  return to;
+}
+
+dwell::upstream<worker::session> worker::make_upstream() {
+  dwell::callbacks<session> calls{
+      .on_open = [this](dwell::connection& peer, session& self) { return opened(peer, self); },
+      .on_data = [this](dwell::connection& peer, session& self,
+                        dwell::bytes data) { return received(peer, self, data.text()); },
+      .on_close = [this](dwell::connection&, session& self,
+                         const dwell::close_record& record) { closed(self, record); }};
+  const auto on_failed = [this](session& self, const dwell::connect_error& why) {
+    not_connected(self, why);
+  };
+  return {where(), std::move(calls),
+          dwell::callback<void(session&, const dwell::connect_error&)>{on_failed}};
+}
+
+void worker::prepare_requests() {
+  if (plan_.protocol == protocol::echo) {
+    request_.resize(plan_.size);
+    for (std::size_t i = 0; i < request_.size(); ++i) {
+      request_[i] = static_cast<char>((i * 31 + i / 251) & 0xff);
+    }
+    last_request_ = request_;
+    return;
+  }
+  request_ = "GET ";
+  request_ += plan_.path;
+  request_ += " HTTP/1.1\r\nHost: ";
+  const bool v6 = plan_.host.find(':') != std::string::npos;
+  if (v6) request_ += '[';
+  request_ += plan_.host;
+  if (v6) request_ += ']';
+  if (plan_.port != 80) request_ += ':' + std::to_string(plan_.port);
+  request_ += "\r\n";
+  last_request_ = request_;
+  last_request_ += "Connection: close\r\n\r\n";
+  request_ += "\r\n";
+}
+
+// ── what the loop tells ──
+
+worker::slot* worker::known(const session& from) noexcept {
+  return from.of != nullptr && from.of->generation == from.generation ? from.of : nullptr;
+}
+
+bool worker::opened(dwell::connection& peer, session& from) {
+  ++open_;
+  ++tally_->connected;
+  slot* const s = known(from);
+  if (s == nullptr) return false;  // it came after the timeout
+  const nanoseconds at = now();
+  pass(at);
+  s->peer = &peer;
+  s->exchanges = 0;
+  if (s->http) s->http->reset();
+  if (counts(s->intended)) tally_->latencies.connect.record(at - s->intended);
+  if (s->pending) {
+    send_request(*s, at);
+  } else {
+    s->state = state::free;
+    free_.splice(free_.end(), opening_, s->place);
+    open_some(at);
+  }
+  return true;
+}
+
+std::size_t worker::received(dwell::connection&, session& from, std::string_view data) {
+  slot* const s = known(from);
+  if (s == nullptr) return data.size();
+  const nanoseconds at = now();
+  pass(at);
+  if (s->state == state::leaving) return data.size();
+  if (s->state != state::waiting) {
+    tally_->count_error("unasked_for");
+    let_go(*s, dwell::close_method::abort);
+    return data.size();
+  }
+  if (s->received == 0 && counts(s->intended)) {
+    tally_->latencies.first_byte.record(at - s->sent);
+  }
+  if (plan_.protocol == protocol::echo) {
+    read_echo(*s, data, at);
+  } else {
+    read_http(*s, data, at);
+  }
+  return data.size();
+}
+
+void worker::closed(session& from, const dwell::close_record& record) {
+  --open_;
+  slot* const s = known(from);
+  if (s == nullptr) return;
+  const nanoseconds at = now();
+  pass(at);
+  const bool reset = record.reason == dwell::close_reason::peer_reset;
+  forget(*s);
+  switch (s->state) {
+    case state::waiting:
+      if (!reset && s->http && s->http->end()) {
+        answered(*s, at, false);
+      } else if (record.reason == dwell::close_reason::peer_closed) {
+        fail(*s, "closed_early", at);
+      } else {
+        fail(*s, reset ? "reset" : to_string(record.reason), at);
+      }
+      break;
+    case state::leaving:
+      if (reset && plan_.ending != ending::server_abort) tally_->count_error("reset_after_answer");
+      s->state = state::free;
+      free_.splice(free_.end(), leaving_, s->place);
+      break;
+    case state::free: break;  // the next request connects again
+    case state::connecting: break;
+  }
+  launch(at);
+}
+
+void worker::not_connected(session& from, const dwell::connect_error& why) {
+  slot* const s = known(from);
+  if (s == nullptr) return;
+  const nanoseconds at = now();
+  pass(at);
+  std::string what = "connect: ";
+  what += dwell::to_string(why.what);
+  if (s->pending) return fail(*s, what, at);
+  tally_->count_error(what);
+  tally_->why_not_connected = dwell::to_string(why);
+  s->state = state::free;
+  free_.splice(free_.end(), opening_, s->place);
+  forget(*s);
+  open_some(at);
+}
+
+// ── one request ──
+
+bool worker::counts(nanoseconds intended) const noexcept {
+  return !measuring_ || intended >= measured_from_;
+}
+
+bool worker::is_last(const slot& s) const noexcept {
+  return !is_long(plan_) && s.exchanges + 1 >= plan_.requests_per_connection;
+}
+
+void worker::launch(nanoseconds at) {
+  if (!accepting_) return;
+  pass(at);
+  if (closed_loop_) {
+    while (at < end_ && !free_.empty()) start(free_.front(), at, at);
+    return;
+  }
+  for (;;) {
+    const nanoseconds intended = begin_ + schedule_.due();
+    if (intended > at || intended >= end_ || free_.empty()) return;
+    schedule_.next();
+    start(free_.front(), intended, at);
+  }
+}
+
+void worker::start(slot& s, nanoseconds intended, nanoseconds at) {
+  busy_.splice(busy_.end(), free_, s.place);
+  s.pending = true;
+  s.intended = intended;
+  s.started = at;
+  if (counts(intended)) {
+    ++tally_->sent;
+    tally_->latencies.sent_late.record(at - intended);
+    if (at - intended > late_after) ++tally_->late;
+  }
+  if (s.peer != nullptr) return send_request(s, at);
+  s.state = state::connecting;
+  upstream_.connect({.of = &s, .generation = s.generation});
+}
+
+void worker::send_request(slot& s, nanoseconds at) {
+  s.state = state::waiting;
+  s.sent = at;
+  s.received = 0;
+  const bool ask =
+      is_last(s) && plan_.ending != ending::client && plan_.ending != ending::client_abort;
+  s.peer->send(ask ? last_request_ : request_);
+}
+
+std::size_t worker::read_echo(slot& s, std::string_view data, nanoseconds at) {
+  const std::size_t left = request_.size() - s.received;
+  if (data.size() > left ||
+      std::memcmp(data.data(), request_.data() + s.received, data.size()) != 0) {
+    fail(s, "wrong_answer", at);
+    return data.size();
+  }
+  s.received += data.size();
+  if (s.received == request_.size()) answered(s, at, true);
+  return data.size();
+}
+
+std::size_t worker::read_http(slot& s, std::string_view data, nanoseconds at) {
+  s.received += data.size();
+  const http_answers::result read = s.http->read(data);
+  const bool too_much = read.what == http_answers::progress::complete && read.used < data.size();
+  if (read.what == http_answers::progress::wrong || too_much) {
+    fail(s, "wrong_answer", at);
+  } else if (read.what == http_answers::progress::complete) {
+    answered(s, at, s.http->keeps_alive());
+  }
+  return data.size();
+}
+
+void worker::answered(slot& s, nanoseconds at, bool keeps_alive) {
+  const int status = s.http ? s.http->status() : 0;
+  if (!counts(s.intended)) {
+    // The warm-up's, late.
+  } else if (status >= 400) {
+    ++tally_->failed;
+    tally_->count_error("http " + std::to_string(status));
+  } else {
+    ++tally_->answered;
+    tally_->latencies.request.record(at - s.intended);
+    tally_->latencies.naive.record(at - s.started);
+  }
+  exchange_over(s, at, keeps_alive);
+}
+
+void worker::exchange_over(slot& s, nanoseconds at, bool keeps_alive) {
+  s.pending = false;
+  const bool last = is_last(s) || !keeps_alive;
+  ++s.exchanges;
+  const bool server_closes = plan_.ending != ending::client && plan_.ending != ending::client_abort;
+  if (last && s.peer != nullptr && server_closes) {
+    s.state = state::leaving;
+    s.started = at;
+    leaving_.splice(leaving_.end(), busy_, s.place);
+  } else {
+    s.state = state::free;
+    free_.splice(free_.end(), busy_, s.place);
+    if (last) let_go(s, close_);
+  }
+  launch(at);
+}
+
+void worker::fail(slot& s, std::string_view why, nanoseconds at) {
+  const bool connecting = s.state == state::connecting;
+  if (counts(s.intended)) {
+    ++tally_->failed;
+    tally_->count_error(why);
+  }
+  s.pending = false;
+  s.state = state::free;
+  slots& to = connecting && closed_loop_ ? resting_ : free_;
+  to.splice(to.end(), busy_, s.place);
+  if (&to == &resting_ && resting_.size() == 1) rested_ = at + rest;
+  let_go(s, dwell::close_method::abort);
+  launch(at);
+}
+
+/// The connection closes, and the slot has no more to do with it.
+void worker::let_go(slot& s, dwell::close_method how) {
+  dwell::connection* const peer = s.peer;
+  forget(s);
+  if (peer != nullptr) peer->close(dwell::close_reason::finished, how);
+}
+
+void worker::forget(slot& s) noexcept {
+  ++s.generation;
+  s.peer = nullptr;
+}
+
+// ── time ──
+
+dwell::task<> worker::run() {
+  ::prctl(PR_SET_TIMERSLACK, 1UL);
+  asio::steady_timer timer{dwell::executor()};
+  const nanoseconds patience = now() + plan_.timeout;
+  open_some(now());
+  while (opening() && now() < patience && !line_.stop.load()) {
+    timer.expires_after(1ms);
+    co_await timer.async_wait(dwell::use_task);
+  }
+  to_open_ = 0;
+  tally_->open = open_;
+  tally_->thread_cpu = thread_cpu();
+  tally_ = tallies_.exchange(std::move(tally_));
+  while (line_.begin.load() == 0 && !line_.stop.load()) {
+    timer.expires_after(1ms);
+    co_await timer.async_wait(dwell::use_task);
+  }
+  if (line_.begin.load() == 0) {
+    leave();
+    co_return;
+  }
+  begin(nanoseconds{line_.begin.load()});
+  for (;;) {
+    const nanoseconds at = now();
+    const nanoseconds wake = turn(at);
+    if (over(at)) break;
+    timer.expires_at(std::chrono::steady_clock::time_point{wake});
+    co_await timer.async_wait(dwell::use_task);
+  }
+  finish();
+}
+
+void worker::open_some(nanoseconds at) {
+  while (to_open_ > 0 && opening_.size() < most_opening && !free_.empty()) {
+    --to_open_;
+    slot& s = free_.front();
+    opening_.splice(opening_.end(), free_, s.place);
+    s.state = state::connecting;
+    s.intended = at;
+    upstream_.connect({.of = &s, .generation = s.generation});
+  }
+}
+
+void worker::begin(nanoseconds at) {
+  begin_ = at;
+  measured_from_ = begin_ + window_.measured_from();
+  end_ = begin_ + window_.end();
+  measuring_ = window_.measured_from() == 0ns;
+  boundary_ = begin_ + window_.next_boundary(0ns);
+  accepting_ = true;
+}
+
+nanoseconds worker::turn(nanoseconds at) {
+  pass(at);
+  if (line_.stop.load(std::memory_order_relaxed)) interrupt(at);
+  end_waits(at);
+  if (at >= rested_) free_.splice(free_.end(), resting_);
+  give_up_unsent(std::min(at - plan_.timeout, end_), at, true);
+  launch(at);
+  accepting_ = at < end_;
+  return next_wake(at);
+}
+
+/// Ends the seconds that are over; the last one stays open for answers that still come.
+void worker::pass(nanoseconds at) {
+  while (at >= boundary_ && boundary_ < end_) {
+    hand_over();
+    measuring_ = boundary_ >= measured_from_;
+    boundary_ = begin_ + window_.next_boundary(boundary_ - begin_);
+  }
+}
+
+void worker::hand_over() {
+  for (; begin_ + due_.due() < boundary_; due_.next()) ++tally_->due;
+  if (closed_loop_) tally_->due = tally_->sent;
+  tally_->warmup = !measuring_;
+  tally_->ended_at = boundary_ - begin_;
+  tally_->open = open_;
+  tally_->thread_cpu = thread_cpu();
+  tally_ = tallies_.exchange(std::move(tally_));
+}
+
+void worker::end_waits(nanoseconds at) {
+  while (!busy_.empty() && at - busy_.front().intended >= plan_.timeout) {
+    slot& s = busy_.front();
+    if (counts(s.intended)) tally_->latencies.request.record(at - s.intended);
+    fail(s, s.state == state::connecting ? "connect: timed_out" : "timed_out", at);
+  }
+  while (!leaving_.empty() && at - leaving_.front().started >= plan_.timeout) {
+    slot& s = leaving_.front();
+    tally_->count_error("not_closed");
+    s.state = state::free;
+    free_.splice(free_.end(), leaving_, s.place);
+    let_go(s, dwell::close_method::abort);
+  }
+}
+
+/// Those due before `until` that no connection was free for. They count with what they have waited.
+void worker::give_up_unsent(nanoseconds until, nanoseconds at, bool timed_out) {
+  if (closed_loop_) return;
+  for (; begin_ + schedule_.due() < until; schedule_.next()) {
+    const nanoseconds intended = begin_ + schedule_.due();
+    if (!counts(intended)) continue;
+    ++tally_->unsent;
+    tally_->latencies.request.record(at - intended);
+    if (!timed_out) continue;
+    ++tally_->failed;
+    tally_->count_error("timed_out");
+  }
+}
+
+nanoseconds worker::next_wake(nanoseconds at) const noexcept {
+  nanoseconds wake = at + longest_sleep;
+  if (boundary_ < end_ || at < end_) wake = std::min(wake, boundary_);
+  if (!busy_.empty()) wake = std::min(wake, busy_.front().intended + plan_.timeout);
+  if (!leaving_.empty()) wake = std::min(wake, leaving_.front().started + plan_.timeout);
+  if (!resting_.empty()) wake = std::min(wake, rested_);
+  if (closed_loop_ || at >= end_) return at >= end_ ? std::min(wake, at + 1ms) : wake;
+  const nanoseconds due = begin_ + schedule_.due();
+  return std::min(wake, free_.empty() ? due + plan_.timeout : due);
+}
+
+bool worker::over(nanoseconds at) const noexcept {
+  return at >= end_ && ((busy_.empty() && leaving_.empty()) || at >= abandon_at_);
+}
+
+/// What is under way gets a moment to be answered.
+void worker::interrupt(nanoseconds at) {
+  if (abandon_at_ != nanoseconds::max()) return;
+  end_ = boundary_ = std::min(at, end_);
+  abandon_at_ = at + grace;
+}
+
+void worker::finish() {
+  give_up_unsent(end_, end_, false);
+  for (; !busy_.empty(); free_.splice(free_.end(), busy_, busy_.begin())) {
+    if (counts(busy_.front().intended)) ++tally_->abandoned;
+    let_go(busy_.front(), dwell::close_method::abort);
+  }
+  boundary_ = end_;
+  tally_->last = true;
+  hand_over();
+  leave();
+}
+
+void worker::leave() {
+  accepting_ = false;
+  for (slot& s : leaving_) let_go(s, dwell::close_method::abort);
+  for (slot& s : free_) let_go(s, close_);
+}
+
+}  // namespace load
