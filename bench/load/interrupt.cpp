@@ -24,13 +24,19 @@ void on_signal(int) {
 }  // namespace
 
 void catch_interrupt() {
-  asked = false;
-  const int before = wake.exchange(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (before >= 0) ::close(before);
+  if (wake >= 0) return;
+  wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // no SA_RESTART: waits must return
   for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+}
+
+void forget_interrupt() {
+  const int before = wake.exchange(-1);
+  if (before >= 0) ::close(before);
+  asked = false;
+  catch_interrupt();
 }
 
 bool interrupted() noexcept { return asked; }
