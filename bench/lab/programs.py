@@ -32,6 +32,7 @@ class Programs:
         self.http_server = build / "examples" / "http_server"
         self.instructions = build / "bench" / "instructions"
         self.micro = build / "bench" / "micro_bench"
+        self.dwell_load = build / "bench" / "load" / "dwell-load"
         self.stand_in = stand_in
         self.subject = "raw again" if stand_in else "dwell"
 
