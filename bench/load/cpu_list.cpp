@@ -21,11 +21,11 @@ int number_in(std::string_view text, const std::string& whole) {
 
 }  // namespace
 
-processors usable_processors() {
+processors usable_processors(pid_t process) {
   cpu_set_t set;
   CPU_ZERO(&set);
   processors usable;
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return usable;
+  if (::sched_getaffinity(process, sizeof set, &set) != 0) return usable;
   for (int i = 0; i < CPU_SETSIZE; ++i) {
     if (CPU_ISSET(static_cast<std::size_t>(i), &set)) usable.push_back(i);
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace load {
@@ -8,8 +9,8 @@ namespace load {
 /// Numbers of processors.
 using processors = std::vector<int>;
 
-/// Those that the calling thread may run on.
-processors usable_processors();
+/// Those that a process, or the calling thread, may run on; none: it is gone.
+processors usable_processors(pid_t process = 0);
 /// Throws std::system_error.
 void run_on(const processors& which);
 

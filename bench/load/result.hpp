@@ -107,6 +107,8 @@ struct column {
   std::vector<run_result> at_rate;     ///< repeats at the same offered rate
   std::vector<run_result> search;      ///< one run per rate tried for the highest sustained
   std::optional<double> highest_rate;  ///< sustained; null: not searched, or not one was
+  /// One run of over 60 s at that rate, for TIME_WAIT and ports; its latencies are in no median.
+  std::optional<run_result> time_wait;
 };
 
 /// report.json: `"format": "dwell-load 1"`, then these.

@@ -109,6 +109,7 @@ void fields(Visit& visit, S& s) {
   visit("ports", s.ports);
   visit("seconds", s.seconds);
   visit("flags", s.flags);
+  visit("notes", s.notes);
 }
 
 template <class Visit, is<environment> S>
@@ -132,6 +133,7 @@ void fields(Visit& visit, S& s) {
   visit("at_rate", s.at_rate);
   visit("search", s.search);
   visit("highest_rate", s.highest_rate);
+  visit("time_wait", s.time_wait);
 }
 
 template <class Visit, is<report> S>

@@ -100,20 +100,14 @@ const char* server_close(ending which) {
 std::vector<std::string> command_line(const plan& of, const own_server_options& options,
                                       const std::string& address) {
   const bool server_closes = of.ending != ending::client && of.ending != ending::client_abort;
-  const auto seconds = [](nanoseconds time) { return std::chrono::duration<double>(time).count(); };
-  std::vector<std::string> arguments{
-      "dwell-load", "serve", "--protocol", of.protocol == protocol::echo ? "echo" : "http",
-      "--listen", address + ":0", "--size", std::to_string(of.size), "--close",
-      server_close(of.ending), "--requests-per-connection",
-      std::to_string(server_closes ? of.requests_per_connection : 0), "--idle",
-      // A connection that the plan leaves alone for long is not to be reaped under it.
-      std::to_string(seconds(of.warmup + of.duration) + 60), "--cpus", to_string(divide().server)};
-  if (options.stall > 0ns) {
-    arguments.insert(arguments.end(),
-                     {"--stall", std::to_string(seconds(options.stall) * 1e3), "--stall-every",
-                      std::to_string(seconds(options.stall_every) * 1e3)});
-  }
-  return arguments;
+  const auto time = [](nanoseconds value) { return std::to_string(value.count()) + "ns"; };
+  return {"dwell-load", "serve", "--protocol", of.protocol == protocol::echo ? "echo" : "http",
+          "--listen", address + ":0", "--size", std::to_string(of.size), "--close",
+          server_close(of.ending), "--requests-per-connection",
+          std::to_string(server_closes ? of.requests_per_connection : 0),
+          // A connection that the plan leaves alone for long is not to be reaped under it.
+          "--idle", time(of.warmup + of.duration + 60s), "--cpus", to_string(divide().server),
+          "--stall", time(options.stall), "--stall-every", time(options.stall_every)};
 }
 
 }  // namespace

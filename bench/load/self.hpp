@@ -14,8 +14,8 @@ struct own_server_options {
   /// Set in the client's network, where it has one of its own: {"net.ipv4.ip_local_port_range",
   /// "1024 65535"}.
   std::map<std::string, std::string> client_sysctls;
-  nanoseconds stall{0};        ///< over 0: the server stands still for so long …
-  nanoseconds stall_every{0};  ///< … once in each of these
+  nanoseconds stall{0};  ///< over 0: the server stands still for so long …
+  nanoseconds stall_every = std::chrono::seconds{5};  ///< … once in each of these
 };
 
 /// `--self`: `dwell-load serve` as a child process, for one run after another.

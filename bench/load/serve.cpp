@@ -30,19 +30,19 @@ struct wish {
   std::size_t size = 64;
   std::uint64_t requests_per_connection = 0;
   dwell::close_method close = dwell::close_method::graceful;
-  double idle_s = 60;
+  nanoseconds idle = std::chrono::seconds{60};
   int threads = 1;
   std::string cpus;
-  double stall_ms = 0;
-  double stall_every_ms = 5'000;
+  nanoseconds stall{0};
+  nanoseconds stall_every = std::chrono::seconds{5};
 };
 
 /// Stands still for a while, once in each period: what a long garbage collection, or a lock, does.
 class planted_stall {
  public:
-  planted_stall(double length_ms, double every_ms)
-      : length_{in_ns(length_ms)},
-        every_{in_ns(every_ms)},
+  planted_stall(nanoseconds length, nanoseconds every)
+      : length_{length},
+        every_{every},
         next_{(steady_clock::now().time_since_epoch() + every_).count()} {}
 
   void pass() {
@@ -54,7 +54,6 @@ class planted_stall {
   }
 
  private:
-  static nanoseconds in_ns(double ms) { return nanoseconds{static_cast<std::int64_t>(ms * 1e6)}; }
   nanoseconds length_;
   nanoseconds every_;
   std::atomic<std::int64_t> next_;
@@ -82,7 +81,7 @@ dwell::handler http_site(std::size_t size, std::shared_ptr<planted_stall> stall)
 
 dwell::service_options service(const wish& what) {
   dwell::service_options options{.listen = dwell::parse_endpoint(what.listen)};
-  options.deadlines.idle = dwell::duration{static_cast<std::int64_t>(what.idle_s * 1'000)};
+  options.deadlines.idle = std::chrono::ceil<dwell::duration>(what.idle);
   options.close.finished = what.close;
   options.limits.message = std::max(options.limits.message, what.size);
   options.limits.output = std::max(options.limits.output, what.size + options.limits.message);
@@ -112,7 +111,7 @@ int serve(const wish& what) {
                         .full = dwell::when_full::pause_accept,
                         .drain = {.deadline = std::chrono::seconds{1}},
                         .logger = std::move(logger)}};
-  const auto stall = std::make_shared<planted_stall>(what.stall_ms, what.stall_every_ms);
+  const auto stall = std::make_shared<planted_stall>(what.stall, what.stall_every);
   const bool is_echo = what.protocol == protocol::echo;
   const dwell::endpoint where =
       server.serve(service(what), is_echo ? echo(what.size, stall) : http_site(what.size, stall));
@@ -150,7 +149,7 @@ void add_serve(CLI::App& app, action& chosen) {
       "Examples:\n"
       "  dwell-load serve --listen 10.0.0.1:7777\n"
       "  dwell-load serve --protocol http --size 1000 --requests-per-connection 1\n"
-      "  dwell-load serve --stall 200 --stall-every 5000   # to see whether a tool notices");
+      "  dwell-load serve --stall 200ms --stall-every 5s   # to see whether a tool notices");
   add_choice(*command, "--protocol", what->protocol,
              {{"echo", protocol::echo}, {"http", protocol::http}}, "What it speaks [echo]");
   command->add_option("--listen", what->listen, "Where; port 0: the kernel chooses [127.0.0.1:0]")
@@ -168,17 +167,11 @@ void add_serve(CLI::App& app, action& chosen) {
               {"abort-after-fin", dwell::close_method::abort_after_fin},
               {"abort", dwell::close_method::abort}},
              "How it closes then [graceful]");
-  command->add_option("--idle", what->idle_s, "A silent connection is closed after [60]")
-      ->check(CLI::Range(0.001, 86'400.0).description(""))
-      ->type_name("SECONDS");
+  add_time(*command, "--idle", what->idle, "A silent connection is closed after [60s]");
   command->add_option("--threads", what->threads, "Loops [1]")->type_name("N");
   command->add_option("--cpus", what->cpus, "Processors to run on [all]")->type_name("0,2-3");
-  command->add_option("--stall", what->stall_ms, "Stand still for so long, now and then [0]")
-      ->check(CLI::Range(0.0, 60'000.0).description(""))
-      ->type_name("MS");
-  command->add_option("--stall-every", what->stall_every_ms, "How often that is [5000]")
-      ->check(CLI::Range(1.0, 3'600'000.0).description(""))
-      ->type_name("MS");
+  add_time(*command, "--stall", what->stall, "Stand still for so long, now and then [0s]");
+  add_time(*command, "--stall-every", what->stall_every, "How often that is [5s]");
   command->callback([what, &chosen] { chosen = [what] { return serve(*what); }; });
 }
 

@@ -108,24 +108,47 @@ TEST(coroutine, is_in_handle_after_the_peers_end_too) {
   EXPECT_EQ(peer.record().reason, close_reason::peer_closed);
 }
 
+// Until the peer's FIN has come, or deadlines.close has passed, nothing happens that it could wait
+// for.
+TEST(coroutine, hears_of_its_end_when_that_is_decided) {
+  with_seeds([](std::uint64_t seed) {
+    simulation sim{{.seed = seed}};
+    std::optional<duration> heard;
+    auto& server =
+        sim.serve({.deadlines = {.idle = 60s, .close = 20s}}, [&](connection& peer) -> task<> {
+          EXPECT_FALSE(co_await peer.read());
+          EXPECT_EQ(peer.reason(), close_reason::idle_timeout);
+          heard = sim.now();
+        });
+    auto peer = sim.connect(server);
+    peer.stay_at_end();
+    sim.advance(61s);
+    EXPECT_EQ(heard, 60s);
+    EXPECT_TRUE(peer.is_open());
+    sim.advance(30s);
+    EXPECT_EQ(peer.record().reason, close_reason::idle_timeout);
+  });
+}
+
 // What it waits for is cut short once, by the end; what it waits for after that is not.
 TEST(coroutine, sleeps_in_full_once_its_connection_has_ended) {
   with_seeds([](std::uint64_t seed) {
     simulation sim{{.seed = seed}};
-    std::optional<duration> read_ended, slept;
+    std::optional<duration> ended, slept;
     auto& server = sim.serve({.deadlines = {.idle = 60s}}, [&](connection& peer) -> task<> {
       co_await peer.read();
-      read_ended = sim.now();
+      EXPECT_FALSE(co_await dwell::sleep_for(1h));
+      ended = sim.now();
       EXPECT_FALSE(co_await dwell::sleep_for(5s));
       slept = sim.now();
     });
     sim.connect(server);
     sim.advance(61s);
-    ASSERT_TRUE(read_ended);
+    ASSERT_TRUE(ended);
     EXPECT_FALSE(slept);
     EXPECT_EQ(server.counts().waiting_for_frames, 1U);
     sim.advance(10s);
-    EXPECT_EQ(slept, *read_ended + 5s);
+    EXPECT_EQ(slept, *ended + 5s);
     EXPECT_EQ(server.counts().waiting_for_frames, 0U);
   });
 }

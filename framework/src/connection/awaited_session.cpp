@@ -93,11 +93,15 @@ bool awaited_handler::on_peer_closed(connection&, void* session) const {
   return true;  // its owner closes
 }
 
-bool awaited_handler::on_close(connection&, void* session, const close_record&) const {
+void awaited_handler::on_closing(connection&, void* session) const {
   awaited_session& self = of(session);
   self.may_read = self.may_write = true;
   if (self.read_wait.pending() || self.write_wait.pending()) resume_soon(self);
-  return !self.owned;
+}
+
+bool awaited_handler::on_close(connection& peer, void* session, const close_record&) const {
+  on_closing(peer, session);
+  return !of(session).owned;
 }
 
 }  // namespace dwell::inline v0

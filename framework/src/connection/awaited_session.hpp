@@ -53,6 +53,7 @@ class awaited_handler final : public connection_handler {
   void on_flushed(connection& peer, void* session) const override;
   bool on_peer_closed(connection& peer, void* session) const override;
   void on_deadline(connection&, void*, close_reason) const override {}
+  void on_closing(connection& peer, void* session) const override;
   bool on_close(connection& peer, void* session, const close_record& record) const override;
 };
 

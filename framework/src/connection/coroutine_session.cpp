@@ -144,6 +144,12 @@ bool coroutine_handler::on_peer_closed(connection&, void* session) const {
 
 void coroutine_handler::on_deadline(connection&, void*, close_reason) const {}
 
+void coroutine_handler::on_closing(connection&, void* session) const {
+  auto& self = *static_cast<coroutine_session*>(session);
+  if (self.reader) self.resume(std::exchange(self.reader, nullptr));
+  if (self.writer) self.resume(std::exchange(self.writer, nullptr));
+}
+
 bool coroutine_handler::on_close(connection&, void* session, const close_record&) const {
   auto& self = *static_cast<coroutine_session*>(session);
   return self.end();

@@ -104,7 +104,8 @@ void loop::advance(slot& c) {
   if (!c.delimits && !c.outbound && c.sent_in_exchange && c.owed == 0 && !c.paused)
     finish_exchange(c);
   if (c.close_when_answered && c.owed == 0) decide(c, close_reason::peer_closed, {});
-  if (c.decided && c.state <= lifecycle_state::send_closed) {
+  const bool begins_to_close = c.decided && c.state <= lifecycle_state::send_closed;
+  if (begins_to_close) {
     step(c, c.done == close_method::abort ? lifecycle_event::abort : lifecycle_event::close);
     if (c.is_released()) return;
   }
@@ -127,6 +128,7 @@ void loop::advance(slot& c) {
   update_watch(c);
   if (c.is_released()) return;
   update_deadline(c);
+  if (begins_to_close) mark(c, pending_work::tell_closing);
   if (draining_ && leaves_at_drain(c)) mark(c, pending_work::leave);
 }
 
@@ -281,7 +283,9 @@ void loop::reap(slot& c, close_reason reason) {
 void loop::linger_after_reap(slot& c) {
   step(c, lifecycle_event::flushed_lingering);
   update_watch(c);
-  if (!c.is_released()) update_deadline(c);
+  if (c.is_released()) return;
+  update_deadline(c);
+  mark(c, pending_work::tell_closing);
 }
 
 /// Thousands that were reaped together answer together, and a close costs ten times what it takes

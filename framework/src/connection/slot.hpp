@@ -27,6 +27,7 @@ enum class pending_work : std::uint8_t {
   tell_flushed = 8,      ///< the output queue is empty, and that is waited for
   leave = 16,            ///< idle while the server drains
   resume_awaiting = 32,  ///< a coroutine of another connection can go on
+  tell_closing = 64,     ///< that it closes is decided, and takes longer than this turn
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12

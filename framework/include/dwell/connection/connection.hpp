@@ -150,9 +150,9 @@ class connection {
   owed owe() noexcept;
 
   // ── coroutines ──
-  /// The next bytes, at least one; false when no more will come (reason() says why). They belong to
-  /// the connection and stay valid until the next read() on it, whatever is awaited in between. One
-  /// at a time.
+  /// The next bytes, at least one; false when no more will come (reason() says why), and as soon as
+  /// the close is decided, though it may take until deadlines.close. They belong to the connection
+  /// and stay valid until the next read() on it, whatever is awaited in between. One at a time.
   read_operation read() noexcept { return read_operation{*this}; }
   /// send(), then waits while the queue is above limits.high_watermark. True when the bytes are
   /// queued or sent; says nothing about delivery. False when sending is over. One write() or
@@ -161,7 +161,7 @@ class connection {
     send(data);
     return {*this, write_operation::until::below_high_watermark};
   }
-  /// Waits until the kernel has taken everything. False when the connection ended first.
+  /// Waits until the kernel has taken everything. False when a close was decided first.
   write_operation flush() noexcept { return {*this, write_operation::until::flushed}; }
   /// Runs a coroutine beside the callbacks, from one of which this is called: at once, until it
   /// first waits. It may await everything but read(); until it has ended an answer is owed, so

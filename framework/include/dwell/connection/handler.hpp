@@ -29,6 +29,9 @@ class connection_handler {
   /// False: nobody waits for it, so the connection may close.
   virtual bool on_peer_closed(connection& peer, void* session) const = 0;
   virtual void on_deadline(connection& peer, void* session, close_reason why) const = 0;
+  /// That it closes is decided, but its descriptor is not released yet: nothing comes or goes any
+  /// more, so nobody need wait.
+  virtual void on_closing(connection& peer, void* session) const = 0;
   /// False: a suspended frame still uses the connection; its slot is kept until that has ended.
   virtual bool on_close(connection& peer, void* session, const close_record& record) const = 0;
   virtual bool announces_close() const noexcept { return false; }
@@ -69,6 +72,7 @@ class callback_handler final : public connection_handler {
     if (calls_.on_deadline)
       with(session, [&](Session& self) { calls_.on_deadline(peer, self, why); });
   }
+  void on_closing(connection&, void*) const override {}
   bool on_close(connection& peer, void* session, const close_record& record) const override {
     if (calls_.on_close) with(session, [&](Session& self) { calls_.on_close(peer, self, record); });
     return true;
@@ -104,6 +108,7 @@ class coroutine_handler : public connection_handler {
   void on_flushed(connection& peer, void* session) const final;
   bool on_peer_closed(connection& peer, void* session) const final;
   void on_deadline(connection& peer, void* session, close_reason why) const final;
+  void on_closing(connection& peer, void* session) const final;
   bool on_close(connection& peer, void* session, const close_record& record) const final;
 };
 
