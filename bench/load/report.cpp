@@ -45,18 +45,18 @@ histogram thinned(const histogram& from, const std::vector<double>& quantiles) {
   return result;
 }
 
+void thin(latencies& all, const std::vector<double>& quantiles) {
+  for (auto* one : {&all.request, &all.naive, &all.connect, &all.first_byte, &all.sent_late}) {
+    *one = thinned(*one, quantiles);
+  }
+}
+
 report thinned(report whole) {
   const std::vector<double> quantiles = shown_quantiles();
   for (column& mode : whole.columns) {
-    for (auto* runs : {&mode.at_rate, &mode.search}) {
-      for (run_result& run : *runs) {
-        latencies& all = run.latencies;
-        for (auto* one :
-             {&all.request, &all.naive, &all.connect, &all.first_byte, &all.sent_late}) {
-          *one = thinned(*one, quantiles);
-        }
-      }
-    }
+    for (run_result& run : mode.at_rate) thin(run.latencies, quantiles);
+    for (run_result& run : mode.search) thin(run.latencies, quantiles);
+    if (mode.time_wait) thin(mode.time_wait->latencies, quantiles);
   }
   return whole;
 }

@@ -7,20 +7,21 @@ const countAxis = (title, max) => ({title, range: max ? [0, max] : undefined, ti
 const each = (columns, tell) => columns.map(tell).filter(Boolean).join("; ") + ".";
 const highestOf = (series, which = "max") => Math.max(0, ...series.flatMap((one) => one.points.map((point) => point[which] ?? point.median ?? 0)));
 
-function timeAxis(columns) {
-  const ends = columns.flatMap((column) => column.runs.map((run) => run.seconds.at(-1)?.at_s ?? 0));
+function timeAxis(runs) {
+  const ends = runs.map((run) => run.seconds.at(-1)?.at_s ?? 0);
   return {title: "seconds since the run began", range: [0, Math.max(1, Math.ceil(Math.max(...ends) - 0.05))], tick: (x) => format.number(x), show: (x) => `${x}${thin}s`};
 }
 
-function warmupOf(columns) {
-  const until = Math.max(0, ...columns.flatMap((column) => column.runs.flatMap(
-    (run) => run.seconds.filter((second) => second.warmup).map((second) => Math.round(second.at_s)))));
+function warmupOf(runs) {
+  const until = Math.max(0, ...runs.flatMap((run) => run.seconds.filter((second) => second.warmup).map((second) => Math.round(second.at_s))));
   return until ? {until} : null;
 }
 
-function timeline(columns, repeat, pick) {
-  return columns.map((column) => ({...lineOf(column), points: overTime(column, repeat, pick), band: repeat == null && column.runs.length > 1}));
+function timeline(columns, runsOf, pick) {
+  return columns.map((column) => ({...lineOf(column), points: overTime(runsOf(column), pick), band: runsOf(column).length > 1}));
 }
+
+const known = (series) => series.filter((one) => one.points.some((point) => point.median != null));
 
 // A log axis that holds all of these.
 function sharedRange(groups) {
@@ -56,20 +57,20 @@ function quantileFigure(columns) {
   };
 }
 
-function latencyFigures(columns, repeat) {
-  const groups = ["p50_us", "p99_us"].map((key) => timeline(columns, repeat, (second) => second[key] || null));
+function latencyFigures(columns, runsOf) {
+  const groups = ["p50_us", "p99_us"].map((key) => timeline(columns, runsOf, (second) => second[key] || null));
   const range = sharedRange(groups);
   return groups.map((series, index) => ({
     title: index ? "p99 over time" : "p50 over time", half: true, height: 250, sync: "time", series,
     says: `Of the requests answered in each second. ` + each(series.filter((one) => one.points.length), (one) =>
       `${one.name}: highest ${format.time(highestOf([one]))}`),
-    x: timeAxis(columns), y: latencyAxis("latency", range), shade: warmupOf(columns),
+    x: timeAxis(columns.flatMap(runsOf)), y: latencyAxis("latency", range), shade: warmupOf(columns.flatMap(runsOf)),
   }));
 }
 
-function throughputFigure(columns, repeat) {
+function throughputFigure(columns, runsOf) {
   const rateOf = (key) => (second, lasted) => (lasted > 0 ? second[key] / lasted : null);
-  const answered = timeline(columns, repeat, rateOf("answered"));
+  const answered = timeline(columns, runsOf, rateOf("answered"));
   const offered = [...new Map(columns.map((column) => [spread(column.runs.map((run) => run.plan.rate))?.median, column])).entries()]
     .filter(([rate, column]) => rate != null && column.runs.every((run) => run.plan.arrival !== "closed"))
     .map(([rate]) => ({at: rate, label: `offered: ${format.count(rate)}/s`}));
@@ -80,20 +81,22 @@ function throughputFigure(columns, repeat) {
       const due = spread(column.runs.map((run) => run.due / run.measured_s));
       return rate && `${column.label}: ${format.count(rate.median)} of ${format.count(due.median)} a second`;
     }),
-    x: timeAxis(columns), y: countAxis("requests a second", 1.2 * Math.max(highestOf(answered), ...offered.map((one) => one.at))), shade: warmupOf(columns),
+    x: timeAxis(columns.flatMap(runsOf)), shade: warmupOf(columns.flatMap(runsOf)),
+    y: countAxis("requests a second", 1.2 * Math.max(highestOf(answered), ...offered.map((one) => one.at))),
   };
 }
 
 // The limit is drawn where it does not flatten the lines; else its name says how far away it is.
-function timeWaitFigures(reports, columns, repeat) {
+function timeWaitFigures(reports, columns) {
+  const runsOf = (column) => column.lasting;
   const sides = ["client", "server"].map((side) => ({
-    side, series: timeline(columns, repeat, (second) => second[side]?.states["TIME-WAIT"] ?? (second[side] ? 0 : null)).filter((one) => one.points.some((point) => point.median != null)),
+    side, series: known(timeline(columns, runsOf, (second) => second[side]?.states["TIME-WAIT"] ?? (second[side] ? 0 : null))),
   })).filter(({series}) => series.length);
   const highest = Math.max(1, ...sides.map(({series}) => highestOf(series)));
   const limitsOf = (side) => {
     const limits = [];
     if (side === "client") {
-      for (const ports of new Set(columns.flatMap((column) => column.runs.map((run) => run.ports.available)))) {
+      for (const ports of new Set(columns.flatMap(runsOf).map((run) => run.ports.available))) {
         if (ports) limits.push({at: ports, label: `ports: ${format.count(ports)}`});
       }
     }
@@ -104,21 +107,21 @@ function timeWaitFigures(reports, columns, repeat) {
   };
   const near = Math.max(highest, ...sides.flatMap(({side}) => limitsOf(side).map((limit) => limit.at)).filter((at) => at <= 6 * highest));
   return sides.map(({side, series}) => ({
-    title: `TIME_WAIT, ${side}`, half: true, height: 250, sync: "time", series, limits: limitsOf(side),
+    title: `TIME_WAIT, ${side}`, half: true, height: 250, sync: "lasting", series, limits: limitsOf(side),
     says: each(series, (one) => `${one.name}: at most ${format.count(highestOf([one]))}`) + " " +
           each(limitsOf(side), (limit) => `Limit, ${limit.label}`),
-    x: timeAxis(columns), y: countAxis("sockets in TIME_WAIT", 1.12 * near), shade: warmupOf(columns),
+    x: timeAxis(columns.flatMap(runsOf)), y: countAxis("sockets in TIME_WAIT", 1.12 * near), shade: warmupOf(columns.flatMap(runsOf)),
   }));
 }
 
 const stateNames = ["ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT"];
 
-function statesFigure(column, side, repeat) {
-  const samples = column.runs.flatMap((run) => run.seconds.filter((second) => second[side]));
+function statesFigure(column, side) {
+  const samples = column.lasting.flatMap((run) => run.seconds.filter((second) => second[side]));
   const present = [...new Set(samples.flatMap((second) => Object.entries(second[side].states).filter(([, count]) => count > 0).map(([state]) => state)))];
   const order = [...stateNames.filter((state) => present.includes(state)), ...present.filter((state) => !stateNames.includes(state))];
   if (!order.length) return null;
-  const own = order.map((state) => overTime(column, repeat, (second) => (second[side] ? second[side].states[state] ?? 0 : null)));
+  const own = order.map((state) => overTime(column.lasting, (second) => (second[side] ? second[side].states[state] ?? 0 : null)));
   const places = own[0].map((point) => point.x);
   const series = order.map((state, index) => {
     const stack = places.map((x, at) => ({x, median: sum(own.slice(0, index + 1).map((points) => points[at].median))}));
@@ -135,28 +138,28 @@ function statesFigure(column, side, repeat) {
   return {column, side, series, total};
 }
 
-function stateFigures(columns, repeat) {
+function stateFigures(columns) {
   return columns.flatMap((column) => {
-    const sides = ["client", "server"].map((side) => statesFigure(column, side, repeat)).filter(Boolean);
+    const sides = ["client", "server"].map((side) => statesFigure(column, side)).filter(Boolean);
     return sides.map(({side, series, total}) => ({
-      title: `${column.label}: sockets of the ${side}`, half: true, height: 210, sync: "time", stacked: true,
+      title: `${column.label}: sockets of the ${side}`, half: true, height: 210, sync: "lasting", stacked: true,
       series: [...series].reverse(),  // the highest first, so that each covers the ones before
       says: `At most ` + each(series, (one) => `${format.count(one.peak)} ${one.name}`).replace(/;/g, ","),
-      x: timeAxis([column]), y: countAxis("sockets", 1.05 * total), shade: null,
+      x: timeAxis(column.lasting), y: countAxis("sockets", 1.05 * total), shade: null,
     }));
   });
 }
 
-function cpuFigures(columns, repeat) {
-  const sides = ["client", "server"].map((side) => ({side, series: timeline(columns, repeat, (second, lasted) => {
+function cpuFigures(columns, runsOf) {
+  const sides = ["client", "server"].map((side) => ({side, series: known(timeline(columns, runsOf, (second, lasted) => {
     const cpu = second[side]?.cpu;
     return cpu && lasted > 0 ? (cpu.user_us + cpu.system_us) / lasted / 1e6 : null;
-  }).filter((one) => one.points.some((point) => point.median != null))})).filter(({series}) => series.length);
+  }))})).filter(({series}) => series.length);
   const highest = Math.max(...sides.map(({series}) => highestOf(series)));
   return sides.map(({side, series}) => ({
     title: `CPU time, ${side}`, half: true, height: 230, sync: "time", series,
     says: "User and system time of its process; 1 is one processor all the time. " + each(series, (one) => `${one.name}: highest ${format.number(highestOf([one]), 2)}`),
-    x: timeAxis(columns), shade: warmupOf(columns),
+    x: timeAxis(columns.flatMap(runsOf)), shade: warmupOf(columns.flatMap(runsOf)),
     y: {title: "processors busy", range: [0, 1.12 * highest], tick: (value) => format.number(value, 2), show: (value) => format.number(value, 2)},
   }));
 }

@@ -75,19 +75,22 @@ function columnsOf(reports) {
     label: reports.length > 1 ? `${column.name} (${report.name})` : column.name,
     colour: names.indexOf(column.name),
     runs: column.at_rate,
+    // What TIME_WAIT and ports are read from: the run of over 60 s, if there is one.
+    lasting: column.time_wait ? [column.time_wait] : column.at_rate,
+    isLasting: Boolean(column.time_wait),
     search: [...column.search].sort((a, b) => a.plan.rate - b.plan.rate),
     highest: column.highest_rate,
-    partial: [...column.at_rate, ...column.search].some((run) => run.partial),
+    partial: [...column.at_rate, ...column.search, ...(column.time_wait ? [column.time_wait] : [])].some((run) => run.partial),
   })));
 }
 
-// One figure of each second over the repeats, [{x, median, min, max}]; `repeat`: of that one only.
-function overTime(column, repeat, pick) {
+// One figure of each second over several runs, [{x, median, min, max}].
+function overTime(runs, pick) {
   const at = new Map();
-  for (const run of repeat == null ? column.runs : column.runs.slice(repeat, repeat + 1)) {
+  for (const run of runs) {
     let before = 0;
     for (const second of run.seconds) {
-      const value = pick(second, second.at_s - before, run);
+      const value = pick(second, second.at_s - before);
       before = second.at_s;
       const x = Math.max(1, Math.ceil(second.at_s - 0.05));  // samples come a little late
       if (!at.has(x)) at.set(x, []);

@@ -30,11 +30,10 @@ function chartsOf(reports, columns) {
   const fill = (repeat) => {
     charts.filter((chart) => timed.contains(chart.host)).forEach((chart) => chart.drawn?.destroy());
     charts.splice(0, charts.length, ...charts.filter((chart) => !timed.contains(chart.host)));
-    const shown = columns.filter((column) => (repeat == null ? column.runs.length : column.runs[repeat]));
+    const runsOf = (column) => (repeat == null ? column.runs : column.runs.slice(repeat, repeat + 1));
+    const shown = columns.filter((column) => runsOf(column).length);
     if (!shown.length) return;
-    timed.replaceChildren(...[
-      ...latencyFigures(shown, repeat), throughputFigure(shown, repeat), ...timeWaitFigures(reports, shown, repeat),
-      ...stateFigures(shown, repeat), ...cpuFigures(shown, repeat)].map(figure));
+    timed.replaceChildren(...[...latencyFigures(shown, runsOf), throughputFigure(shown, runsOf), ...cpuFigures(shown, runsOf)].map(figure));
     charts.filter((chart) => timed.contains(chart.host)).forEach(redraw);
   };
   const choice = element("select", {id: "repeat"}, element("option", {value: ""}, "all repeats, median and range"),
@@ -48,6 +47,13 @@ function chartsOf(reports, columns) {
   if (repeats) {
     parts.push(element("h2", {}, "Second by second"),
       repeats > 1 ? element("p", {class: "choice"}, element("label", {for: "repeat"}, "Show "), choice) : null, timed);
+  }
+  const waiting = columns.filter((column) => column.lasting.length);
+  if (waiting.length) {
+    const long = waiting.some((column) => column.isLasting);
+    parts.push(element("h2", {}, "Where TIME_WAIT goes"),
+      long ? element("p", {class: "hint"}, "From one run of over 60 s of each column that leaves TIME_WAITs: that is how long they last.") : null,
+      element("div", {class: "figures"}, [...timeWaitFigures(reports, waiting), ...stateFigures(waiting)].map(figure)));
   }
   return [...parts.filter(Boolean), () => fill(null)];
 }

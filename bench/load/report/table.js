@@ -9,7 +9,7 @@ const doubts = [
   [/\brate was not reached\b/, () => "achieved"],
   [/\bfor a p99\.9\b/, () => "p99.9"],
   [/\bfor a p99\b/, () => "p99"],
-  [/\bTIME_WAIT lasts\b/, (column) => `time_wait_${column.runs[0].plan.ending.startsWith("client") ? "client" : "server"}`],
+  [/\bTIME_WAIT lasts\b/, (column) => `time_wait_${column.lasting[0].plan.ending.startsWith("client") ? "client" : "server"}`],
 ];
 const doubted = (flag, column) => doubts.find(([pattern]) => pattern.test(flag.text))?.[1](column) ?? "doubts";
 
@@ -33,7 +33,7 @@ function rowsOf(columns) {
     },
   });
   const peak = (side) => ({
-    key: `time_wait_${side}`, name: `most in TIME_WAIT, ${side}`, of: (run) => peakOf(run, side, "TIME-WAIT"), show: format.count,
+    key: `time_wait_${side}`, name: `most in TIME_WAIT, ${side}`, lasting: true, of: (run) => peakOf(run, side, "TIME-WAIT"), show: format.count,
   });
   const network = (name, unit, show) => ({
     key: unit, name, show, of: (run) => overSeconds(run, (second) => (second[`${unit}_sent`] == null ? null : second[`${unit}_sent`] + second[`${unit}_received`])),
@@ -68,7 +68,7 @@ function rowsOf(columns) {
     {key: "connections", name: "most connections open", of: (run) => Math.max(0, ...run.seconds.map((second) => second.connections)), show: format.count},
     {key: "opened", name: "connections opened", of: (run) => sum(measured(run).map((second) => second.connected)), show: format.count},
     peak("client"), peak("server"),
-    {key: "ports", name: "most ports used", of: (run) => run.ports.peak, show: format.count, note: portNote},
+    {key: "ports", name: "most ports used", lasting: true, of: (run) => run.ports.peak, show: format.count, note: portNote},
   ].filter((row, index, all) => !row.heading || (all[index + 1] && !all[index + 1].heading));
 }
 
@@ -83,11 +83,12 @@ function shortfall(column) {
 
 function portNote(column) {
   const notes = [];
-  const available = spread(column.runs.map((run) => run.ports.available || null));
-  const used = spread(column.runs.map((run) => run.ports.peak));
+  const runs = column.lasting;
+  const available = spread(runs.map((run) => run.ports.available || null));
+  const used = spread(runs.map((run) => run.ports.peak));
   if (available && used) notes.push(`of ${format.count(available.median)}, ${format.share(used.max / available.median)}`);
-  const out = spread(column.runs.map((run) => run.ports.exhausted_at_s));
-  const predicted = spread(column.runs.map((run) => run.ports.predicted_exhaustion_s));
+  const out = spread(runs.map((run) => run.ports.exhausted_at_s));
+  const predicted = spread(runs.map((run) => run.ports.predicted_exhaustion_s));
   if (out) notes.push({text: `ran out after ${format.seconds(out.median)}`, bad: true});
   if (predicted) notes.push(`${out ? "predicted:" : "would run out"} after ${format.seconds(predicted.median)}`);
   return notes;
@@ -107,7 +108,7 @@ function cell(row, column, columns, flags) {
     const [whole] = notesOf(row.whole(column));
     parts.push(element("span", {class: whole.bad ? "value bad" : "value"}, whole.text));
   } else if (row.of) {
-    const value = spread(column.runs.map(row.of));
+    const value = spread((row.lasting ? column.lasting : column.runs).map(row.of));
     const time = row.time ? unitOf(row, columns) : null;
     const unit = time?.name ?? row.unit;
     const show = (amount) => (row.time ? format.number(amount / time.us) : row.show(amount));
@@ -121,6 +122,7 @@ function cell(row, column, columns, flags) {
       parts.push(element("span", {class: "ratio"}, `${format.times(value.median / reference.median)} ${first.name}`));
     }
   }
+  if (row.lasting && column.isLasting) parts.push(element("span", {class: "note"}, `in a run of ${format.seconds(column.lasting[0].seconds.at(-1)?.at_s ?? 0)}`));
   if (row.note) {
     for (const note of notesOf(row.note(column))) parts.push(element("span", {class: note.bad ? "note bad" : "note"}, note.text));
   }
@@ -145,10 +147,13 @@ function headOf(reports, columns) {
 function columnsTable(reports, columns) {
   const rows = rowsOf(columns);
   const keys = new Set(rows.map((row) => row.key));
-  const flags = columns.map((column) => ["flags", "notes"].flatMap((which) => flagsOf(column.runs, which).map((flag) => {
-    const key = doubted(flag, column);
-    return {...flag, which, key: keys.has(key) ? key : "doubts"};
-  })));
+  const flags = columns.map((column) => ["flags", "notes"].flatMap((which) => {
+    const lasting = column.isLasting ? flagsOf(column.lasting, which).map((flag) => ({...flag, text: `in the long run: ${flag.text}`})) : [];
+    return [...flagsOf(column.runs, which), ...lasting].map((flag) => {
+      const key = doubted(flag, column);
+      return {...flag, which, key: keys.has(key) ? key : "doubts"};
+    });
+  }));
   if (flags.flat().some((flag) => flag.key === "doubts")) rows.unshift({key: "doubts", name: "to bear in mind"});
   const body = rows.map((row) => (row.heading
     ? element("tr", {role: "row", class: "heading"}, element("th", {role: "rowheader", scope: "rowgroup", colspan: columns.length + 1}, row.heading))
@@ -176,6 +181,7 @@ function runsTable(columns) {
         element("thead", {}, element("tr", {}, heads.map((head) => element("th", {scope: "col"}, head)))),
         element("tbody", {}, columns.flatMap((column) => [
           ...column.runs.map((run, index) => row(column, run, `repeat ${index + 1}`)),
+          ...(column.isLasting ? [row(column, column.lasting[0], "over 60 s")] : []),
           ...column.search.map((run) => row(column, run, `search at ${format.count(run.plan.rate)}/s`)),
         ])))));
 }
