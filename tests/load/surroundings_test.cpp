@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <arpa/inet.h>
-#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
 #include <netinet/in.h>
 #include <stdexcept>
 #include <sys/socket.h>
@@ -106,6 +108,45 @@ TEST(load_surroundings, both_ends_of_a_run_on_loopback_are_told_apart) {
   ASSERT_TRUE(seen.packets_sent && seen.bytes_sent);
   EXPECT_GE(*seen.packets_sent, 20U * 3);  // a handshake has three, and loopback carries all of it
   EXPECT_TRUE(seen.server->cpu);
+}
+
+/// {"ESTAB": 5, …}: what ss(8) says of sockets with that port at one end.
+std::map<std::string, std::uint64_t> ss(const std::string& end, std::uint16_t port) {
+  const std::string command = "ss -Htan '" + end + " = :" + std::to_string(port) + "'";
+  std::map<std::string, std::uint64_t> counts;
+  FILE* const output = ::popen(command.c_str(), "r");
+  char line[512];
+  while (std::fgets(line, sizeof line, output) != nullptr) {
+    const std::string text{line};
+    if (const std::string state = text.substr(0, text.find(' ')); state != "LISTEN") {
+      ++counts[state];
+    }
+  }
+  ::pclose(output);
+  return counts;
+}
+
+TEST(load_surroundings, states_are_those_of_ss) {
+  if (std::system("command -v ss >/dev/null") != 0) GTEST_SKIP() << "needs ss (iproute2)";
+  const listener server;
+  plan to;
+  to.port = ntohs(server.where.sin_port);
+  to.server = ::getpid();
+  surroundings around{to};
+  std::vector<socket_of> here;
+  std::vector<socket_of> there;
+  for (int i = 0; i < 9; ++i) {
+    here.push_back(server.connect());
+    there.push_back(server.accept());
+  }
+  for (std::size_t i = 0; i < 5; ++i) here[i].close();   // FIN-WAIT-2 and CLOSE-WAIT
+  for (std::size_t i = 0; i < 3; ++i) there[i].close();  // TIME-WAIT
+  for (std::size_t i = 7; i < 9; ++i) there[i].close();  // the other way round
+  second seen;
+  around.sample(seen);
+  EXPECT_EQ(seen.client.states, ss("dport", to.port));
+  EXPECT_EQ(seen.server.value().states, ss("sport", to.port));
+  EXPECT_EQ(seen.client.states.size(), 4U) << "so many states are there to be told apart";
 }
 
 TEST(load_surroundings, what_a_run_used_is_the_sum_of_its_seconds_without_the_warm_up) {
