@@ -131,7 +131,7 @@ def run_stage(stage, log, strict):
 def show_failure(path):
     """What was expected and seen, wherever in the log that is, and how it ended."""
     lines = path.read_text(errors="replace").splitlines()
-    wrong = [number for number, line in enumerate(lines) if re.search(r": Failure$|ERROR: |runtime error:", line)]
+    wrong = [number for number, line in enumerate(lines) if re.search(r": Failure$|: error: |^FAILED: |ERROR: |runtime error:", line)]
     shown = sorted({near for number in wrong[:10] for near in range(number, min(number + 12, len(lines)))})
     print(*(lines[number] for number in shown), "...", *lines[-20:], sep="\n")
     print(f"--- whole log: {path.relative_to(ROOT)}")

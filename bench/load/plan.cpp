@@ -11,6 +11,7 @@ namespace {
 
 template <class Enum>
 struct named {
+  constexpr named(Enum of, std::string_view text) : value{of}, name{text} {}
   Enum value;
   std::string_view name;
 };
