@@ -24,10 +24,17 @@ struct http_answers::parser : llhttp_t {
     return HPE_PAUSED;
   }
 
+  // No body, whatever Content-Length says (RFC 9112 6.3); llhttp would wait for one.
+  static int on_head(llhttp_t* raw) {
+    const int status = raw->status_code;
+    return status < 200 || status == 204 || status == 304 ? 1 : 0;
+  }
+
   static const llhttp_settings_t& settings() {
     static const llhttp_settings_t made = [] {
       llhttp_settings_t result;
       llhttp_settings_init(&result);
+      result.on_headers_complete = on_head;
       result.on_message_complete = on_whole;
       return result;
     }();

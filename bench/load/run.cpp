@@ -14,6 +14,7 @@
 #include <memory>
 #include <stdexcept>
 #include <sys/resource.h>
+#include <thread>
 
 namespace load {
 namespace {
@@ -56,7 +57,7 @@ class leader {
   run_result run() {
     client_->start();
     if (open()) measure();
-    client_->wait();
+    leave();
     around_.complete(result_);
     judge(result_);
     return std::move(result_);
@@ -81,12 +82,20 @@ class leader {
       line_.stop = true;
       throw std::runtime_error{
           "no connection to " + target_of(result_.plan) + ": " +
-          (all.why_not_connected.empty() ? "no answer within --timeout" : all.why_not_connected)};
+          (all.why_not_connected.empty() ? "nobody answers there" : all.why_not_connected)};
     }
     add(result_, all);
     second ignored;
     around_.sample(ignored);
     return true;
+  }
+
+  /// Connections that close have a moment; one on its way to somebody who is silent has none.
+  void leave() {
+    const nanoseconds until = now() + 1500ms;
+    while (client_->counts().live > 0 && now() < until) std::this_thread::sleep_for(2ms);
+    client_->stop();
+    client_->wait();
   }
 
   void measure() {
@@ -144,7 +153,7 @@ class leader {
   template <class Use>
   void take(std::uint32_t i, Use use) {
     tally_queue& from = workers_[i]->tallies();
-    const nanoseconds patience = now() + result_.plan.timeout + 10s;
+    const nanoseconds patience = now() + result_.plan.timeout + 20s;
     for (;;) {
       if (std::unique_ptr<tally> part = from.take(50ms)) {
         use(*part);

@@ -20,6 +20,7 @@ constexpr nanoseconds late_after = 1ms;
 constexpr nanoseconds rest = 10ms;           // after a failure to connect
 constexpr nanoseconds longest_sleep = 50ms;  // Ctrl-C is looked at that often
 constexpr std::size_t most_opening = 64;     // the accept queue of a server is bounded
+constexpr nanoseconds patience = 5s;         // for the connections that are opened first
 constexpr nanoseconds grace = 200ms;         // for what is under way at Ctrl-C
 
 nanoseconds thread_cpu() noexcept {
@@ -60,7 +61,8 @@ worker::worker(const plan& of, std::uint32_t thread, const starting_line& line)
 dwell::connect_options worker::where() const {
   const std::size_t queued = plan_.size + 64 * std::size_t{1024};
   dwell::connect_options to{.host = plan_.host, .port = plan_.port};
-  to.connect = in_ms(plan_.timeout);
+  // A request's own timeout comes first.
+  to.connect = in_ms(std::max(plan_.timeout, patience));
   to.source = plan_.source;
   to.name = "load";
   // Its requests have a timeout of their own.
@@ -340,9 +342,9 @@ void worker::forget(slot& s) noexcept {
 dwell::task<> worker::run() {
   ::prctl(PR_SET_TIMERSLACK, 1UL);
   asio::steady_timer timer{dwell::executor()};
-  const nanoseconds patience = now() + plan_.timeout;
+  const nanoseconds enough = now() + std::max(plan_.timeout, patience);
   open_some(now());
-  while (opening() && now() < patience && !line_.stop.load()) {
+  while (opening() && now() < enough && !line_.stop.load()) {
     timer.expires_after(1ms);
     co_await timer.async_wait(dwell::use_task);
   }
