@@ -25,23 +25,22 @@ std::vector<double> shown_quantiles() {
 /// instead of thousands.
 histogram thinned(const histogram& from, const std::vector<double>& quantiles) {
   std::vector<histogram::bucket> buckets;
+  auto quantile = quantiles.begin();
   std::uint64_t seen = 0;
-  for (const double quantile : quantiles) {
-    const double wanted = std::ceil(quantile * static_cast<double>(from.count()));
-    const auto rank = std::min(std::max<std::uint64_t>(1, static_cast<std::uint64_t>(wanted)),
-                               from.count());
-    if (rank <= seen) continue;
-    const nanoseconds value = from.at(quantile);
-    if (!buckets.empty() && buckets.back().middle == value) {
-      buckets.back().count += rank - seen;
-    } else {
-      buckets.push_back({value, rank - seen});
+  std::uint64_t kept = 0;
+  from.visit([&](nanoseconds middle, std::uint64_t count) {
+    seen += count;
+    const std::uint64_t before = kept;
+    for (; quantile != quantiles.end(); ++quantile) {
+      const double rank = std::ceil(*quantile * static_cast<double>(from.count()));
+      if (rank > static_cast<double>(seen)) break;
+      kept = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(rank));
     }
-    seen = rank;
-  }
+    if (kept > before)
+      buckets.push_back({std::clamp(middle, from.min(), from.max()), kept - before});
+  });
   histogram result;
-  // Where two values share a bucket after all, it stays as it was.
-  if (!result.restore(buckets, from.min(), from.max(), from.mean_ns())) return from;
+  result.restore(buckets, from.min(), from.max(), from.mean_ns());
   return result;
 }
 
@@ -132,8 +131,8 @@ std::string render_html(std::span<const named_report> reports) {
   for (const named_report& one : reports) {
     data.push_back({{"name", one.name}, {"report", to_json(thinned(one.content))}});
   }
-  return filled(page(), {{"{{title}}", html_escaped(title_of(reports))},
-                         {"{{data}}", script_safe(data)}});
+  return filled(page(),
+                {{"{{title}}", html_escaped(title_of(reports))}, {"{{data}}", script_safe(data)}});
 }
 
 }  // namespace load

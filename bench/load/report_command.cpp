@@ -12,6 +12,7 @@
 #include <iostream>
 #include <memory>
 #include <set>
+#include <sstream>
 #include <stdexcept>
 
 namespace load {
@@ -27,10 +28,11 @@ std::string why() { return std::strerror(errno); }
 report read(const std::string& path) {
   errno = 0;
   std::ifstream file{path, std::ios::binary};
-  const std::string text{std::istreambuf_iterator<char>{file}, {}};
-  if (!file || (text.empty() && errno != 0)) throw bad_json{path + ": " + why()};
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file.is_open() || (text.fail() && errno != 0)) throw bad_json{path + ": " + why()};
   try {
-    return parse_report(text);
+    return parse_report(std::move(text).str());
   } catch (const bad_json& bad) {
     throw bad_json{path + ": " + bad.what()};
   }

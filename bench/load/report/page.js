@@ -67,7 +67,8 @@ function settingsTable(reports) {
     element("thead", {}, element("tr", {}, ["sysctl", ...ends.map((end) => end.name)].map((head) => element("th", {scope: "col"}, head)))),
     element("tbody", {}, names.map((name) => {
       const values = ends.map((end) => end.of[name]);
-      const differ = new Set(values).size > 1;
+      // Between the ends of one report; of several, between the same ends.
+      const differ = reports.length > 1 ? [0, 1].some((side) => new Set(values.filter((_, index) => index % 2 === side)).size > 1) : new Set(values).size > 1;
       return element("tr", {class: differ ? "differs" : null}, element("th", {scope: "row"}, name, differ ? element("span", {class: "hidden"}, " (differs)") : null),
         values.map((value) => element("td", {}, value ?? none)));
     }))));
@@ -95,7 +96,9 @@ function environmentOf(reports) {
       values.map((value) => element("td", {}, value)));
   });
   const several = reports.length > 1;
-  const differing = names.filter((name) => name !== "written" && new Set(facts.map((fact) => fact[name])).size > 1);
+  const settings = ["client_sysctls", "server_sysctls"].flatMap((ends) => [...new Set(reports.flatMap((report) => Object.keys(report.environment[ends])))]
+    .filter((name) => new Set(reports.map((report) => report.environment[ends][name])).size > 1));
+  const differing = [...names.filter((name) => name !== "written" && new Set(facts.map((fact) => fact[name])).size > 1), ...new Set(settings)];
   return [element("h2", {}, "Environment"),
     several ? element("p", {class: "hint"}, differing.length ? `These reports differ in: ${differing.join(", ")}. Compare with care.` : "These reports do not differ in what is listed here, their dates apart.") : null,
     element("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Environment"}, element("table", {class: "facts"},
