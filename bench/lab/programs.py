@@ -26,6 +26,7 @@ class Programs:
         build = pathlib.Path(build)
         self.peers = build / "bench"
         self.driver = build / "bench" / "driver"
+        self.load_tool = build / "bench" / "load" / "dwell-load"
         self.raw = build / "bench" / "raw_epoll"
         self.bare_reap = build / "bench" / "bare_reap"
         self.echo_server = build / "examples" / "echo_server"

@@ -123,7 +123,7 @@ int run(const wish& what) {
     if (all.partial) break;
   }
   if (what.json) {
-    const std::string text = to_json(all).dump(1) + "\n";
+    const std::string text = to_json(all).dump() + "\n";
     *what.json == "-" ? void(std::cout << text) : write_file(*what.json, text);
   }
   if (!what.hgrm.empty()) {

@@ -37,7 +37,6 @@ dwell::duration in_ms(nanoseconds value) {
 
 worker::worker(const plan& of, std::uint32_t thread, const starting_line& line)
     : plan_{of},
-      thread_{thread},
       line_{line},
       closed_loop_{of.arrival == arrival::closed},
       close_{of.ending == ending::client_abort ? dwell::close_method::abort
@@ -235,14 +234,17 @@ void worker::start(slot& s, nanoseconds intended, nanoseconds at) {
   s.pending = true;
   s.intended = intended;
   s.started = at;
-  if (counts(intended)) {
-    ++tally_->sent;
-    tally_->latencies.sent_late.record(at - intended);
-    if (at - intended > late_after) ++tally_->late;
-  }
+  if (counts(intended)) count_sent(at - intended);
   if (s.peer != nullptr) return send_request(s, at);
   s.state = state::connecting;
   upstream_.connect({.of = &s, .generation = s.generation});
+}
+
+void worker::count_sent(nanoseconds late) {
+  ++tally_->sent;
+  if (closed_loop_) return;  // never late
+  tally_->latencies.sent_late.record(late);
+  if (late > late_after) ++tally_->late;
 }
 
 void worker::send_request(slot& s, nanoseconds at) {
@@ -287,8 +289,8 @@ void worker::answered(slot& s, nanoseconds at, bool keeps_alive) {
     tally_->count_error("http " + std::to_string(status));
   } else {
     ++tally_->answered;
-    tally_->latencies.request.record(at - s.intended);
     tally_->latencies.naive.record(at - s.started);
+    if (!closed_loop_) tally_->latencies.request.record(at - s.intended);
   }
   exchange_over(s, at, keeps_alive);
 }
@@ -413,7 +415,11 @@ void worker::pass(nanoseconds at) {
 
 void worker::hand_over() {
   for (; begin_ + due_.due() < boundary_; due_.next()) ++tally_->due;
-  if (closed_loop_) tally_->due = tally_->sent;
+  if (closed_loop_) {  // due when sent: the two latencies are one, but for timeouts
+    tally_->due = tally_->sent;
+    tally_->latencies.request.add(tally_->latencies.naive);
+    tally_->latencies.sent_late.record(0ns, static_cast<std::uint32_t>(tally_->sent));
+  }
   tally_->warmup = !measuring_;
   tally_->ended_at = boundary_ - begin_;
   tally_->open = open_;

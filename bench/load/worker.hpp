@@ -83,6 +83,7 @@ class worker {
   // ── one request ──
   void launch(nanoseconds at);
   void start(slot& s, nanoseconds intended, nanoseconds at);
+  void count_sent(nanoseconds late);
   void send_request(slot& s, nanoseconds at);
   std::size_t read_echo(slot& s, std::string_view data, nanoseconds at);
   std::size_t read_http(slot& s, std::string_view data, nanoseconds at);
@@ -110,7 +111,6 @@ class worker {
   void leave();
 
   plan plan_;
-  std::uint32_t thread_;
   const starting_line& line_;
   bool closed_loop_;
   dwell::close_method close_;
