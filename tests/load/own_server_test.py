@@ -76,6 +76,16 @@ class OwnServer(InFolder):
         process.communicate()
         wait_until(lambda: not pathlib.Path(f"/proc/{server}").exists(), "the server has gone")
 
+    def test_without_networks_it_is_loopback_and_says_so(self):
+        process = start("run", "--self", "--mode", "short", "--rate", 100, "--warmup", "0s", "--duration", "200ms", "--quiet",
+                        "--json", self.folder / "run.json", env={"PATH": "/nonexistent"})
+        _, errors = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 3, errors)
+        report = json.loads((self.folder / "run.json").read_text())
+        self.assertTrue(report["environment"]["link"].startswith("loopback"))
+        flags = report["columns"][0]["at_rate"][0]["flags"]
+        self.assertTrue(any("iproute2" in flag and "tcp_tw_reuse" in flag for flag in flags), flags)
+
     def test_it_ends_with_sigterm_and_says_where_it_listens(self):
         process = start("serve", "--protocol", "http", "--cpus", min(os.sched_getaffinity(0)))
         where = json.loads(process.stdout.readline())
