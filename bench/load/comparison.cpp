@@ -95,7 +95,7 @@ class comparer {
   }
 
   plan search_plan(plan of) const {
-    of.warmup = 300ms;
+    of.warmup = what_.search_run / 3;
     of.duration = what_.search_run;
     return of;
   }
