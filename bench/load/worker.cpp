@@ -114,7 +114,8 @@ bool worker::opened(dwell::connection& peer, session& from) {
     send_request(*s, at);
   } else {
     s->state = state::free;
-    free_.splice(free_.end(), opening_, s->place);
+    // What only asked whether there is a server is used at once.
+    free_.splice(is_long(plan_) ? free_.end() : free_.begin(), opening_, s->place);
     open_some(at);
   }
   return true;
