@@ -9,6 +9,7 @@
 #include "tally_queue.hpp"
 #include "window.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <list>
@@ -73,6 +74,13 @@ class worker {
   dwell::upstream<session> make_upstream();
   dwell::connect_options where() const;
   void prepare_requests();
+  bool server_ends() const noexcept {
+    return plan_.ending != ending::client && plan_.ending != ending::client_abort;
+  }
+  /// For connecting: longer than a request may take, whose own timeout comes first.
+  nanoseconds patience() const noexcept {
+    return std::max<nanoseconds>(plan_.timeout, std::chrono::seconds{5});
+  }
 
   // ── what the loop tells ──
   bool opened(dwell::connection& peer, session& from);
@@ -85,8 +93,8 @@ class worker {
   void start(slot& s, nanoseconds intended, nanoseconds at);
   void count_sent(nanoseconds late);
   void send_request(slot& s, nanoseconds at);
-  std::size_t read_echo(slot& s, std::string_view data, nanoseconds at);
-  std::size_t read_http(slot& s, std::string_view data, nanoseconds at);
+  void read_echo(slot& s, std::string_view data, nanoseconds at);
+  void read_http(slot& s, std::string_view data, nanoseconds at);
   void answered(slot& s, nanoseconds at, bool keeps_alive);
   void exchange_over(slot& s, nanoseconds at, bool keeps_alive);
   void fail(slot& s, std::string_view why, nanoseconds at);
