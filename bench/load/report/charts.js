@@ -165,7 +165,7 @@ function axisOf(of, size) {
   };
 }
 
-// chart: {title, says, host, height, half, x, y, series, limits, marks, shade, sync, stacked}
+// chart: {title, says, host, height, half, side, x, y, series, limits, marks, shade, sync, stacked}
 // x, y: {title, range, log, splits, tick, show}; a series: {name, tag, colour, dash, width, dots, band, points}
 function drawChart(chart, width) {
   const {x, y} = chart;
@@ -268,7 +268,7 @@ function figure(chart) {
   chart.host.addEventListener("keydown", (event) => step(chart, event));
   chart.host.addEventListener("blur", () => chart.drawn?.setCursor({left: -10, top: -10}));
   charts.push(chart);
-  return element("figure", {class: chart.half ? "half" : null},
+  return element("figure", {class: chart.half ? `half ${chart.side ?? ""}` : null},
     element("figcaption", {}, element("h3", {}, chart.title), element("p", {}, chart.says)),
     keys.length > 1 || chart.stacked ? element("ul", {class: "keys"}, keys) : null,
     chart.host, chartTable(chart));

@@ -3,17 +3,17 @@
 const dashes = [undefined, [8, 4], [2, 3], [8, 3, 2, 3]];  // by report
 const lineOf = (column) => ({name: column.label, tag: column.report ? null : column.short, colour: `line-${column.colour % 8}`, dash: dashes[column.report % 4]});
 const latencyAxis = (title, range) => ({title, log: true, range, tick: (us) => format.time(us), show: (us) => format.time(us)});
-const countAxis = (title, max) => ({title, range: max ? [0, max] : undefined, tick: (value) => format.count(value), show: (value) => format.count(value)});
+const countAxis = (title, max) => ({title, range: max ? [0, max] : undefined, tick: (value) => (Number.isInteger(value) ? format.count(value) : ""), show: (value) => format.count(value)});
 const each = (columns, tell) => columns.map(tell).filter(Boolean).join("; ") + ".";
 const highestOf = (series, which = "max") => Math.max(0, ...series.flatMap((one) => one.points.map((point) => point[which] ?? point.median ?? 0)));
 
 function timeAxis(runs) {
   const ends = runs.map((run) => run.seconds.at(-1)?.at_s ?? 0);
-  return {title: "seconds since the run began", range: [0, Math.max(1, Math.ceil(Math.max(...ends) - 0.05))], tick: (x) => format.number(x), show: (x) => `${x}${thin}s`};
+  return {title: "seconds since the run began", range: [0, Math.max(1, Math.round(4 * Math.max(...ends)) / 4)], tick: (x) => format.number(x), show: (x) => `${x}${thin}s`};
 }
 
 function warmupOf(runs) {
-  const until = Math.max(0, ...runs.flatMap((run) => run.seconds.filter((second) => second.warmup).map((second) => Math.round(second.at_s))));
+  const until = Math.max(0, ...runs.flatMap((run) => run.seconds.filter((second) => second.warmup).map((second) => Math.round(4 * second.at_s) / 4)));
   return until ? {until} : null;
 }
 
@@ -107,7 +107,7 @@ function timeWaitFigures(reports, columns) {
   };
   const near = Math.max(highest, ...sides.flatMap(({side}) => limitsOf(side).map((limit) => limit.at)).filter((at) => at <= 6 * highest));
   return sides.map(({side, series}) => ({
-    title: `TIME_WAIT, ${side}`, half: true, height: 250, sync: "lasting", series, limits: limitsOf(side),
+    title: `TIME_WAIT, ${side}`, half: true, side, height: 250, sync: "lasting", series, limits: limitsOf(side),
     says: each(series, (one) => `${one.name}: at most ${format.count(highestOf([one]))}`) + " " +
           each(limitsOf(side), (limit) => `Limit, ${limit.label}`),
     x: timeAxis(columns.flatMap(runsOf)), y: countAxis("sockets in TIME_WAIT", 1.12 * near), shade: warmupOf(columns.flatMap(runsOf)),
@@ -142,7 +142,7 @@ function stateFigures(columns) {
   return columns.flatMap((column) => {
     const sides = ["client", "server"].map((side) => statesFigure(column, side)).filter(Boolean);
     return sides.map(({side, series, total}) => ({
-      title: `${column.label}: sockets of the ${side}`, half: true, height: 210, sync: "lasting", stacked: true,
+      title: `${column.label}: sockets of the ${side}`, half: true, side, height: 210, sync: "lasting", stacked: true,
       series: [...series].reverse(),  // the highest first, so that each covers the ones before
       says: `At most ` + each(series, (one) => `${format.count(one.peak)} ${one.name}`).replace(/;/g, ","),
       x: timeAxis(column.lasting), y: countAxis("sockets", 1.05 * total), shade: null,
@@ -157,7 +157,7 @@ function cpuFigures(columns, runsOf) {
   }))})).filter(({series}) => series.length);
   const highest = Math.max(...sides.map(({series}) => highestOf(series)));
   return sides.map(({side, series}) => ({
-    title: `CPU time, ${side}`, half: true, height: 230, sync: "time", series,
+    title: `CPU time, ${side}`, half: true, side, height: 230, sync: "time", series,
     says: "User and system time of its process; 1 is one processor all the time. " + each(series, (one) => `${one.name}: highest ${format.number(highestOf([one]), 2)}`),
     x: timeAxis(columns.flatMap(runsOf)), shade: warmupOf(columns.flatMap(runsOf)),
     y: {title: "processors busy", range: [0, 1.12 * highest], tick: (value) => format.number(value, 2), show: (value) => format.number(value, 2)},

@@ -15,10 +15,6 @@ const format = {
   share(value) { return value == null ? none : format.number(100 * value, 2) + thin + "%"; },
   times(value) { return format.number(value, value < 10 ? 2 : 3) + "×"; },
   time(us, unit = timeUnit(us)) { return format.number(us / unit.us) + thin + unit.name; },
-  bytes(value) {
-    if (value < 1e4) return format.number(value, 4) + thin + "B";
-    return value < 1e6 ? format.number(value / 1e3) + thin + "kB" : format.number(value / 1e6) + thin + "MB";
-  },
   seconds(value) {
     if (value < 120) return format.number(value) + thin + "s";
     return value < 7200 ? format.number(value / 60) + thin + "min" : format.number(value / 3600) + thin + "h";
@@ -39,12 +35,16 @@ function element(name, attributes = {}, ...children) {
     if (value === true) made.setAttribute(key, "");
     else if (value != null && value !== false) made.setAttribute(key, value);
   }
-  made.append(...children.flat().filter((child) => child != null && child !== false));
+  made.append(...children.flat(2).filter((child) => child != null && child !== false));
   return made;
 }
 
-// The sentence with its numbers in bold.
+// The sentence with its numbers in bold, but not those in brackets, which are ranges.
 function emphasised(sentence) {
+  return sentence.split(/(\([^()]*\))/).map((part, index) => (index % 2 ? element("span", {class: "aside"}, part) : boldNumbers(part)));
+}
+
+function boldNumbers(sentence) {
   const number = /(?<![\p{L}\d_.-])\d[\d,.]*\d?(?:\s?(?:×|%|µs|ms|min|s|h|\/s|B|kB|MB)(?![\p{L}]))?/gu;
   const parts = [];
   let end = 0;

@@ -41,6 +41,14 @@ function cpuOf(run, side) {
   };
 }
 
+// How often the figure of `below` that of `above` is: median of the repeats, since those of one number ran next to each
+// other, without the doubtful ones, as in the verdict; with them where there are no others.
+function ratioOf(above, below, pick) {
+  const pairs = above.slice(0, below.length).map((run, index) => [run, below[index]]);
+  const ratios = (some) => spread(some.map(([over, under]) => (pick(under) > 0 && pick(over) != null ? pick(over) / pick(under) : null)))?.median;
+  return ratios(pairs.filter((pair) => pair.every((run) => !run.flags.length))) ?? ratios(pairs);
+}
+
 function peakOf(run, side, state) {
   const samples = run.seconds.filter((second) => second[side]);
   return samples.length ? Math.max(...samples.map((second) => second[side].states[state] ?? 0)) : null;
@@ -92,7 +100,7 @@ function overTime(runs, pick) {
     for (const second of run.seconds) {
       const value = pick(second, second.at_s - before);
       before = second.at_s;
-      const x = Math.max(1, Math.ceil(second.at_s - 0.05));  // samples come a little late
+      const x = Math.round(4 * second.at_s) / 4;  // samples come a little late
       if (!at.has(x)) at.set(x, []);
       at.get(x).push(value);
     }
@@ -102,13 +110,12 @@ function overTime(runs, pick) {
 
 // One percentile after the other over the repeats; x counts the nines: 1 is p90, 2 is p99.
 function overQuantiles(column, which) {
+  const histograms = column.runs.map((run) => run.latencies[which]).filter((histogram) => histogram.count);
+  // Beyond the nines that so many requests can tell apart there is only the longest.
+  const fewest = Math.min(...histograms.map((histogram) => histogram.count));
   const points = [];
-  for (let step = 0; step <= 120; ++step) {
-    const beyond = 10 ** (-step / 20);
-    // Beyond the nines that so many requests can tell apart there is only the longest.
-    const values = column.runs.map((run) => run.latencies[which]).filter((histogram) => beyond * histogram.count >= 1)
-                         .map((histogram) => percentile(histogram, 1 - beyond));
-    if (values.length) points.push({x: step / 20, ...spread(values)});
+  for (let step = 0; step <= 120 && fewest * 10 ** (-step / 20) >= 1 && histograms.length; ++step) {
+    points.push({x: step / 20, ...spread(histograms.map((histogram) => percentile(histogram, 1 - 10 ** (-step / 20))))});
   }
   return points;
 }

@@ -5,7 +5,7 @@ const doubts = [
   [/\bclient was [\d.]+ % busy/, () => "busy"],
   [/\bsent over 1 ms late\b/, () => "late"],
   [/\brequests failed\b/, () => "errors"],
-  [/\bports ran out\b/, () => "ports"],
+  [/\bports (ran out|last)\b|\blocal ports\b/, () => "ports"],
   [/\brate was not reached\b/, () => "achieved"],
   [/\bfor a p99\.9\b/, () => "p99.9"],
   [/\bfor a p99\b/, () => "p99"],
@@ -35,8 +35,8 @@ function rowsOf(columns) {
   const peak = (side) => ({
     key: `time_wait_${side}`, name: `most in TIME_WAIT, ${side}`, lasting: true, of: (run) => peakOf(run, side, "TIME-WAIT"), show: format.count,
   });
-  const network = (name, unit, show) => ({
-    key: unit, name, show, of: (run) => overSeconds(run, (second) => (second[`${unit}_sent`] == null ? null : second[`${unit}_sent`] + second[`${unit}_received`])),
+  const network = (name, unit, show, suffix) => ({
+    key: unit, name, show, unit: suffix, of: (run) => overSeconds(run, (second) => (second[`${unit}_sent`] == null ? null : second[`${unit}_sent`] + second[`${unit}_received`])),
     note: (column) => {
       const [sent, received] = ["sent", "received"].map((way) => spread(column.runs.map((run) => overSeconds(run, (second) => second[`${unit}_${way}`]))));
       return sent && received ? `${show(sent.median)} sent · ${show(received.median)} received` : null;
@@ -49,7 +49,8 @@ function rowsOf(columns) {
     {key: "achieved", name: "achieved, a second", of: (run) => run.answered / run.measured_s, show: format.count, note: shortfall},
     {key: "late", name: "sent over 1 ms late", of: (run) => (run.sent ? 100 * run.late / run.sent : null), show: (value) => format.number(value, 2), unit: "%"},
     {key: "busy", name: "client’s busiest thread", of: (run) => 100 * run.client_busy, show: (value) => format.number(value, 2), unit: "%"},
-    {key: "highest", name: "highest rate sustained", whole: (column) => (column.highest == null ? (column.search.length ? "none" : none) : format.count(column.highest))},
+    ...(columns.some((column) => column.search.length) ? [{key: "highest", name: "highest rate sustained", whole: (column) => (
+      column.highest == null ? (column.search.length ? "none" : none) : format.count(column.highest))}] : []),
     {heading: "Errors, all repeats"},
     ...(classes.length ? [] : [{key: "errors", name: "errors", whole: (column) => (column.runs.length ? "none" : none)}]),
     ...classes.map((name, index) => ({key: index ? name : "errors", name, whole: (column) => {
@@ -57,19 +58,25 @@ function rowsOf(columns) {
       return {text: format.count(total), bad: total > 0};
     }})),
     {heading: "Latency, from the moment each request was due"},
-    {key: "connect_p50", name: "connect p50", of: latency("connect", 0.5), time: true, compared: true},
-    {key: "connect_p99", name: "connect p99", of: latency("connect", 0.99), time: true, compared: true},
+    {key: "connect_p50", name: "connect p50", of: latency("connect", 0.5), time: true},
+    {key: "connect_p99", name: "connect p99", of: latency("connect", 0.99), time: true},
     request("p50", 0.5), request("p99", 0.99), request("p99.9", 0.999),
     {heading: "Cost"},
+    {key: "cpu", name: "CPU per request, both ends", of: bothCpu, time: true, compared: true},
     cpu("client"), cpu("server"),
-    network("bytes per request", "bytes", (value) => format.bytes(value)),
+    network("bytes per request", "bytes", (value) => format.number(value), "B"),
     network("packets per request", "packets", (value) => format.number(value)),
     {heading: "Sockets"},
     {key: "connections", name: "most connections open", of: (run) => Math.max(0, ...run.seconds.map((second) => second.connections)), show: format.count},
     {key: "opened", name: "connections opened", of: (run) => sum(measured(run).map((second) => second.connected)), show: format.count},
     peak("client"), peak("server"),
     {key: "ports", name: "most ports used", lasting: true, of: (run) => run.ports.peak, show: format.count, note: portNote},
-  ].filter((row, index, all) => !row.heading || (all[index + 1] && !all[index + 1].heading));
+  ].filter((row) => row.heading || row.whole || columns.some((column) => spread((row.lasting ? column.lasting : column.runs).map(row.of))));
+}
+
+function bothCpu(run) {
+  const [client, server] = ["client", "server"].map((side) => cpuOf(run, side)?.total);
+  return client != null && server != null ? client + server : null;
 }
 
 function shortfall(column) {
@@ -94,12 +101,6 @@ function portNote(column) {
   return notes;
 }
 
-// The unit in which a whole row reads well.
-function unitOf(row, columns) {
-  const middle = spread(columns.map((column) => spread(column.runs.map(row.of))?.median));
-  return timeUnit(middle?.min >= 100 ? middle.max : middle?.median ?? 0);
-}
-
 function notesOf(note) { return (Array.isArray(note) ? note : [note]).filter(Boolean).map((one) => (one.text ? one : {text: one})); }
 
 function cell(row, column, columns, flags) {
@@ -109,7 +110,7 @@ function cell(row, column, columns, flags) {
     parts.push(element("span", {class: whole.bad ? "value bad" : "value"}, whole.text));
   } else if (row.of) {
     const value = spread((row.lasting ? column.lasting : column.runs).map(row.of));
-    const time = row.time ? unitOf(row, columns) : null;
+    const time = row.time && value ? timeUnit(value.median) : null;
     const unit = time?.name ?? row.unit;
     const show = (amount) => (row.time ? format.number(amount / time.us) : row.show(amount));
     parts.push(element("span", {class: "value"}, value ? show(value.median) + (unit ? thin + unit : "") : none));
@@ -117,10 +118,8 @@ function cell(row, column, columns, flags) {
       parts.push(element("span", {class: "range"}, `${show(value.min)}${dash}${show(value.max)}`));
     }
     const first = columns.find((other) => other.report === column.report);
-    const reference = first === column ? null : spread(first.runs.map(row.of));
-    if (row.compared && value && reference?.median > 0) {
-      parts.push(element("span", {class: "ratio"}, `${format.times(value.median / reference.median)} ${first.name}`));
-    }
+    const ratio = row.compared && first !== column ? ratioOf(column.runs, first.runs, row.of) : null;
+    if (ratio != null) parts.push(element("span", {class: "ratio"}, `${format.times(ratio)} ${first.name}`));
   }
   if (row.lasting && column.isLasting) parts.push(element("span", {class: "note"}, `in a run of ${format.seconds(column.lasting[0].seconds.at(-1)?.at_s ?? 0)}`));
   if (row.note) {
