@@ -1,6 +1,6 @@
 // Numbers for people: three significant digits, a unit, thousands apart.
 
-const thin = "\u202f";  // between a number and its unit
+const thin = "\u202f"; // between a number and its unit
 const dash = "\u2013";
 const none = dash;
 
@@ -11,16 +11,26 @@ const format = {
     const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
     return value.toLocaleString("en-US", {maximumFractionDigits: Math.min(places, 6)});
   },
-  count(value) { return value == null ? none : Math.round(value).toLocaleString("en-US"); },
-  share(value) { return value == null ? none : format.number(100 * value, 2) + thin + "%"; },
-  times(value) { return format.number(value, value < 10 ? 2 : 3) + "×"; },
-  time(us, unit = timeUnit(us)) { return format.number(us / unit.us) + thin + unit.name; },
+  count(value) {
+    return value == null ? none : Math.round(value).toLocaleString("en-US");
+  },
+  share(value) {
+    return value == null ? none : format.number(100 * value, 2) + thin + "%";
+  },
+  times(value) {
+    return format.number(value, value < 10 ? 2 : 3) + "×";
+  },
+  time(us, unit = timeUnit(us)) {
+    return format.number(us / unit.us) + thin + unit.name;
+  },
   seconds(value) {
     if (value < 120) return format.number(value) + thin + "s";
     return value < 7200 ? format.number(value / 60) + thin + "min" : format.number(value / 3600) + thin + "h";
   },
   // "2026-11-22T21:40:50Z" as "2026-11-22 21:40 UTC"; what is not like that, as it is.
-  date(text) { return text.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*Z$/, "$1 $2 UTC"); },
+  date(text) {
+    return text.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*Z$/, "$1 $2 UTC");
+  },
 };
 
 function timeUnit(us) {
@@ -41,7 +51,9 @@ function element(name, attributes = {}, ...children) {
 
 // The sentence with its numbers in bold, but not those in brackets, which are ranges.
 function emphasised(sentence) {
-  return sentence.split(/(\([^()]*\))/).map((part, index) => (index % 2 ? element("span", {class: "aside"}, part) : boldNumbers(part)));
+  return sentence
+    .split(/(\([^()]*\))/)
+    .map((part, index) => (index % 2 ? element("span", {class: "aside"}, part) : boldNumbers(part)));
 }
 
 function boldNumbers(sentence) {
