@@ -152,7 +152,8 @@ function tooltip(u, chart, series) {
   u.over.append(box);
   return () => {
     const {idx, left} = u.cursor;
-    const shown = idx != null && left >= 0 && chart.host.matches(":hover, :focus");
+    const shown =
+      idx != null && left >= 0 && (chart.host.matches(":hover") || document.activeElement === chart.host);
     box.hidden = !shown;
     if (!shown) return;
     const rows = series
@@ -225,7 +226,7 @@ function drawChart(chart, width) {
 
   const longest = Math.max(0, ...series.map((one) => (one.tag ? widthOf(one.tag) : 0)));
   const room = longest && longest + 16;
-  const labelled = room > 0 && width - room >= 380; // else there are the keys above
+  const labelled = room > 0 && width - room >= 340; // else there are the keys above
   let follow = () => {};
   const u = new uPlot(
     {
