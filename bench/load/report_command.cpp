@@ -41,6 +41,7 @@ report read(const std::string& path) {
 /// Without their folders where that tells them apart.
 std::vector<std::string> names_of(const std::vector<std::string>& files) {
   std::vector<std::string> names;
+  names.reserve(files.size());
   for (const std::string& file : files) {
     names.push_back(std::filesystem::path{file}.stem().string());
   }

@@ -1,20 +1,26 @@
 // Charts as this report wants them, on uPlot: bands, limits, labels at the lines, keyboard, a table of the same.
 
-const charts = [];  // {host, draw, drawn}
+const charts = []; // {host, draw, drawn}
 
 function colourOf(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  return getComputedStyle(document.documentElement)
+    .getPropertyValue("--" + name)
+    .trim();
 }
 
 // Series by their x, as uPlot wants them: [x, y of the first, y of the second, …].
 function aligned(series) {
-  const places = [...new Set(series.flatMap((one) => one.points.map((point) => point.x)))].sort((a, b) => a - b);
+  const places = [...new Set(series.flatMap((one) => one.points.map((point) => point.x)))].sort(
+    (a, b) => a - b,
+  );
   const row = new Map(places.map((x, index) => [x, index]));
-  const columns = series.flatMap((one) => ["median", "min", "max"].slice(0, one.band ? 3 : 1).map((which) => {
-    const values = new Array(places.length).fill(null);
-    for (const point of one.points) values[row.get(point.x)] = point[which] ?? null;
-    return values;
-  }));
+  const columns = series.flatMap((one) =>
+    ["median", "min", "max"].slice(0, one.band ? 3 : 1).map((which) => {
+      const values = new Array(places.length).fill(null);
+      for (const point of one.points) values[row.get(point.x)] = point[which] ?? null;
+      return values;
+    }),
+  );
   return [places, ...columns];
 }
 
@@ -105,8 +111,10 @@ function drawMarks(u, marks) {
     u.ctx.stroke();
     u.ctx.restore();
     const right = x > u.bbox.left + u.bbox.width / 2;
-    text(u, mark.label, x + (right ? -5 : 5) * scale, top + (9 + 15 * index) * scale,
-         {colour, align: right ? "right" : "left"});
+    text(u, mark.label, x + (right ? -5 : 5) * scale, top + (9 + 15 * index) * scale, {
+      colour,
+      align: right ? "right" : "left",
+    });
   });
 }
 
@@ -121,7 +129,11 @@ function drawLabels(u, series) {
     let last = values.length - 1;
     while (last >= 0 && values[last] == null) --last;
     if (last < 0 || !one.tag) return;
-    labels.push({tag: one.tag, colour: one.tagColour ?? one.colour, y: u.valToPos(one.middle?.[last] ?? values[last], "y", true)});
+    labels.push({
+      tag: one.tag,
+      colour: one.tagColour ?? one.colour,
+      y: u.valToPos(one.middle?.[last] ?? values[last], "y", true),
+    });
   });
   labels.sort((a, b) => a.y - b.y);
   for (let i = 1; i < labels.length; ++i) labels[i].y = Math.max(labels[i].y, labels[i - 1].y + step);
@@ -140,11 +152,21 @@ function tooltip(u, chart, series) {
   u.over.append(box);
   return () => {
     const {idx, left} = u.cursor;
-    const shown = idx != null && left >= 0 && chart.host.matches(":hover, :focus");
+    const shown =
+      idx != null && left >= 0 && (chart.host.matches(":hover") || document.activeElement === chart.host);
     box.hidden = !shown;
     if (!shown) return;
-    const rows = series.filter((one) => one.value(idx) != null).map((one) => element("div", {},
-      element("i", {style: `background: var(--${one.colour})`}), one.name + " ", element("b", {}, chart.y.show(one.value(idx)))));
+    const rows = series
+      .filter((one) => one.value(idx) != null)
+      .map((one) =>
+        element(
+          "div",
+          {},
+          element("i", {style: `background: var(--${one.colour})`}),
+          one.name + " ",
+          element("b", {}, chart.y.show(one.value(idx))),
+        ),
+      );
     box.replaceChildren(element("div", {class: "at"}, chart.x.show(u.data[0][idx])), ...rows);
     const right = left > u.over.clientWidth / 2;
     box.style.left = right ? "" : left + 12 + "px";
@@ -156,8 +178,15 @@ function axisOf(of, size) {
   const line = {stroke: colourOf("grid"), width: 1};
   const font = `12px ${colourOf("font")}`;
   return {
-    stroke: colourOf("muted"), font, labelFont: font, label: of.title, labelSize: 18, size, gap: 4,
-    grid: {...line, filter: (u, splits) => splits}, ticks: {...line, size: 4, filter: (u, splits) => splits},
+    stroke: colourOf("muted"),
+    font,
+    labelFont: font,
+    label: of.title,
+    labelSize: 18,
+    size,
+    gap: 4,
+    grid: {...line, filter: (u, splits) => splits},
+    ticks: {...line, size: 4, filter: (u, splits) => splits},
     filter: (u, splits) => splits,
     values: (u, splits) => splits.map((split) => (split == null ? null : of.tick(split))),
     ...(of.log || of.splits ? {splits: (u, axis, min, max) => (of.splits ?? logSplits)(min, max)} : {}),
@@ -165,24 +194,29 @@ function axisOf(of, size) {
   };
 }
 
-// chart: {title, says, host, height, half, x, y, series, limits, marks, shade, sync, stacked}
+// chart: {title, says, host, height, half, side, x, y, series, limits, marks, shade, sync, stacked}
 // x, y: {title, range, log, splits, tick, show}; a series: {name, tag, colour, dash, width, dots, band, points}
 function drawChart(chart, width) {
   const {x, y} = chart;
-  const series = [];   // of the chart, with their place in the data
+  const series = []; // of the chart, with their place in the data
   const plotted = [{}];
   const bands = [];
   for (const one of chart.series) {
     const index = plotted.length;
     const stroke = colourOf(one.colour);
     plotted.push({
-      stroke: chart.stacked ? colourOf("surface") : stroke, width: chart.stacked ? 0.5 : one.width ?? 2, dash: one.dash,
-      spanGaps: true, points: one.dots ? {show: true, size: 7, stroke, fill: colourOf("surface"), width: 2} : {show: false},
+      stroke: chart.stacked ? colourOf("surface") : stroke,
+      width: chart.stacked ? 0.5 : (one.width ?? 2),
+      dash: one.dash,
+      spanGaps: true,
+      points: one.dots ? {show: true, size: 7, stroke, fill: colourOf("surface"), width: 2} : {show: false},
       fill: chart.stacked ? stroke : undefined,
     });
     if (one.band) {
-      plotted.push({stroke: "transparent", width: 0, points: {show: false}, spanGaps: true},
-                   {stroke: "transparent", width: 0, points: {show: false}, spanGaps: true});
+      plotted.push(
+        {stroke: "transparent", width: 0, points: {show: false}, spanGaps: true},
+        {stroke: "transparent", width: 0, points: {show: false}, spanGaps: true},
+      );
       bands.push({series: [index + 2, index + 1], fill: stroke + "24"});
     }
     series.push({...one, index, value: one.value ?? ((at) => u.data[index][at])});
@@ -192,28 +226,50 @@ function drawChart(chart, width) {
 
   const longest = Math.max(0, ...series.map((one) => (one.tag ? widthOf(one.tag) : 0)));
   const room = longest && longest + 16;
-  const labelled = room > 0 && width - room >= 380;  // else there are the keys above
+  const labelled = room > 0 && width - room >= 340; // else there are the keys above
   let follow = () => {};
-  const u = new uPlot({
-    width, height: printing ? 0.72 * chart.height : chart.height, data, legend: {show: false}, bands,
-    padding: [8, labelled ? room : 22, 0, 0],
-    series: plotted,
-    scales: {
-      x: {time: false, ...(x.log ? {distr: 3, log: 10} : {}), range: x.range ? () => x.range : (self, min, max) => (min === max ? [min - 1, max + 1] : [min, max])},
-      y: y.log ? {distr: 3, log: 10, range: y.range ? () => y.range : (self, min, max) => [min / 1.15, max * 1.25]}
-               : {range: y.range ? () => y.range : (self, min, max) => [0, (max || 1) * 1.08]},
+  const u = new uPlot(
+    {
+      width,
+      height: printing ? 0.72 * chart.height : chart.height,
+      data,
+      legend: {show: false},
+      bands,
+      padding: [8, labelled ? room : 22, 0, 0],
+      series: plotted,
+      scales: {
+        x: {
+          time: false,
+          ...(x.log ? {distr: 3, log: 10} : {}),
+          range: x.range
+            ? () => x.range
+            : (self, min, max) => (min === max ? [min - 1, max + 1] : [min, max]),
+        },
+        y: y.log
+          ? {distr: 3, log: 10, range: y.range ? () => y.range : (self, min, max) => [min / 1.15, max * 1.25]}
+          : {range: y.range ? () => y.range : (self, min, max) => [0, (max || 1) * 1.08]},
+      },
+      axes: [axisOf(x, 28), axisOf(y, 58)],
+      cursor: {
+        points: {size: 7},
+        drag: {x: false, y: false},
+        ...(chart.sync && !printing ? {sync: {key: chart.sync, setSeries: false}} : {}),
+      },
+      hooks: {
+        drawClear: [() => drawShade(u, chart.shade)],
+        draw: [
+          () => {
+            drawLimits(u, chart.limits ?? []);
+            drawMarks(u, chart.marks ?? []);
+            if (labelled) drawLabels(u, series);
+          },
+        ],
+        setCursor: [() => follow()],
+      },
     },
-    axes: [axisOf(x, 28), axisOf(y, 58)],
-    cursor: {
-      points: {size: 7}, drag: {x: false, y: false},
-      ...(chart.sync && !printing ? {sync: {key: chart.sync, setSeries: false}} : {}),
-    },
-    hooks: {
-      drawClear: [() => drawShade(u, chart.shade)],
-      draw: [() => { drawLimits(u, chart.limits ?? []); drawMarks(u, chart.marks ?? []); if (labelled) drawLabels(u, series); }],
-      setCursor: [() => follow()],
-    },
-  }, data, chart.host);
+    data,
+    chart.host,
+  );
   follow = tooltip(u, chart, series);
   return u;
 }
@@ -226,7 +282,9 @@ function redraw(chart) {
   chart.drawn = width > 0 ? drawChart(chart, width) : null;
 }
 
-function redrawAll() { charts.forEach(redraw); }
+function redrawAll() {
+  charts.forEach(redraw);
+}
 
 // The arrow keys go from one point to the next.
 function step(chart, event) {
@@ -234,42 +292,94 @@ function step(chart, event) {
   if (!by || !chart.drawn) return;
   event.preventDefault();
   const u = chart.drawn;
-  const at = Math.min(u.data[0].length - 1, Math.max(0, (u.cursor.idx ?? (by > 0 ? -1 : u.data[0].length)) + by));
+  const at = Math.min(
+    u.data[0].length - 1,
+    Math.max(0, (u.cursor.idx ?? (by > 0 ? -1 : u.data[0].length)) + by),
+  );
   u.setCursor({left: u.valToPos(u.data[0][at], "x"), top: 10});
 }
 
 // The same as numbers, made when somebody asks for them.
 function chartTable(chart) {
   const table = element("table", {class: "numbers"});
-  const details = element("details", {}, element("summary", {}, "Numbers"),
-                          element("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": `${chart.title}: numbers`}, table));
+  const details = element(
+    "details",
+    {},
+    element("summary", {}, "Numbers"),
+    element(
+      "div",
+      {class: "scroll", tabindex: 0, role: "region", "aria-label": `${chart.title}: numbers`},
+      table,
+    ),
+  );
   details.addEventListener("toggle", () => {
     if (!details.open || table.rows.length) return;
-    const places = [...new Set(chart.series.flatMap((one) => one.points.map((point) => point.x)))].sort((a, b) => a - b);
+    const places = [...new Set(chart.series.flatMap((one) => one.points.map((point) => point.x)))].sort(
+      (a, b) => a - b,
+    );
     table.append(
       element("caption", {}, chart.y.title),
-      element("thead", {}, element("tr", {}, element("th", {scope: "col"}, chart.x.title),
-                                   chart.series.map((one) => element("th", {scope: "col"}, one.name)))),
-      element("tbody", {}, places.map((x) => element("tr", {}, element("th", {scope: "row"}, chart.x.show(x)),
-        chart.series.map((one) => {
-          const point = one.points.find((candidate) => candidate.x === x);
-          const value = one.own ? one.own(x) : point?.median;
-          return element("td", {}, value == null ? none : chart.y.show(value));
-        })))));
+      element(
+        "thead",
+        {},
+        element(
+          "tr",
+          {},
+          element("th", {scope: "col"}, chart.x.title),
+          chart.series.map((one) => element("th", {scope: "col"}, one.name)),
+        ),
+      ),
+      element(
+        "tbody",
+        {},
+        places.map((x) =>
+          element(
+            "tr",
+            {},
+            element("th", {scope: "row"}, chart.x.show(x)),
+            chart.series.map((one) => {
+              const point = one.points.find((candidate) => candidate.x === x);
+              const value = one.own ? one.own(x) : point?.median;
+              return element("td", {}, value == null ? none : chart.y.show(value));
+            }),
+          ),
+        ),
+      ),
+    );
   });
   return details;
 }
 
 // A figure: what it shows in words, its legend, the chart, the numbers.
 function figure(chart) {
-  const keys = chart.series.filter((one) => one.name).map((one) => element("li", {},
-    element("i", {class: one.dash ? "line dashed" : chart.stacked ? "area" : "line", style: `--key: var(--${one.colour})`}), one.name));
-  chart.host = element("div", {class: "plot", role: "img", tabindex: 0, "aria-label": `${chart.title}. ${chart.says}`});
+  const keys = chart.series
+    .filter((one) => one.name)
+    .map((one) =>
+      element(
+        "li",
+        {},
+        element("i", {
+          class: one.dash ? "line dashed" : chart.stacked ? "area" : "line",
+          style: `--key: var(--${one.colour})`,
+        }),
+        one.name,
+      ),
+    );
+  chart.host = element("div", {
+    class: "plot",
+    role: "img",
+    tabindex: 0,
+    "aria-label": `${chart.title}. ${chart.says}`,
+  });
   chart.host.addEventListener("keydown", (event) => step(chart, event));
   chart.host.addEventListener("blur", () => chart.drawn?.setCursor({left: -10, top: -10}));
   charts.push(chart);
-  return element("figure", {class: chart.half ? "half" : null},
+  return element(
+    "figure",
+    {class: chart.half ? `half ${chart.side ?? ""}` : null},
     element("figcaption", {}, element("h3", {}, chart.title), element("p", {}, chart.says)),
     keys.length > 1 || chart.stacked ? element("ul", {class: "keys"}, keys) : null,
-    chart.host, chartTable(chart));
+    chart.host,
+    chartTable(chart),
+  );
 }

@@ -1,5 +1,5 @@
 # Makes the page of its parts, and C++ of the page: cmake -DFROM=<this folder> -DUPLOT=<folder or empty> -DTO=<file.cpp> -P embed.cmake
-set(scripts format.js model.js table.js charts.js figures.js page.js)
+set(scripts format.js model.js rows.js table.js charts.js figures.js sockets.js page.js)
 
 set(uplot "")
 if(UPLOT)

@@ -12,7 +12,9 @@ function spread(values) {
 const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
 
 // Null where one of them is not known.
-function sumIfKnown(values) { return values.length && values.every((value) => value != null) ? sum(values) : null; }
+function sumIfKnown(values) {
+  return values.length && values.every((value) => value != null) ? sum(values) : null;
+}
 
 // The duration that a share `quantile` of the histogram's does not exceed, in µs.
 function percentile(histogram, quantile) {
@@ -26,9 +28,15 @@ function percentile(histogram, quantile) {
   return histogram.max_us;
 }
 
-function measured(run) { return run.seconds.filter((second) => !second.warmup); }
-function perRequest(run, amount) { return run.answered && amount != null ? amount / run.answered : null; }
-function overSeconds(run, pick) { return perRequest(run, sumIfKnown(measured(run).map(pick))); }
+function measured(run) {
+  return run.seconds.filter((second) => !second.warmup);
+}
+function perRequest(run, amount) {
+  return run.answered && amount != null ? amount / run.answered : null;
+}
+function overSeconds(run, pick) {
+  return perRequest(run, sumIfKnown(measured(run).map(pick)));
+}
 
 function cpuOf(run, side) {
   const cpu = side === "client" ? run.client_cpu : run.server_cpu;
@@ -39,6 +47,17 @@ function cpuOf(run, side) {
     total: perRequest(run, cpu.user_us + cpu.system_us),
     softirq: overSeconds(run, (second) => second[side]?.softirq_us),
   };
+}
+
+// How often the figure of `below` that of `above` is: median of the repeats, since those of one number ran next to each
+// other, without the doubtful ones, as in the verdict; with them where there are no others.
+function ratioOf(above, below, pick) {
+  const pairs = above.slice(0, below.length).map((run, index) => [run, below[index]]);
+  const ratios = (some) =>
+    spread(
+      some.map(([over, under]) => (pick(under) > 0 && pick(over) != null ? pick(over) / pick(under) : null)),
+    )?.median;
+  return ratios(pairs.filter((pair) => pair.every((run) => !run.flags.length))) ?? ratios(pairs);
 }
 
 function peakOf(run, side, state) {
@@ -68,20 +87,24 @@ function flagText(flag) {
 // All columns, side by side. A name has one colour on the whole page; a report has one dash.
 function columnsOf(reports) {
   const names = [...new Set(reports.flatMap((report) => report.columns.map((column) => column.name)))];
-  return reports.flatMap((report, index) => report.columns.map((column) => ({
-    report: index,
-    name: column.name,
-    short: column.name.slice(column.name.lastIndexOf(", ") + 1).trim(),
-    label: reports.length > 1 ? `${column.name} (${report.name})` : column.name,
-    colour: names.indexOf(column.name),
-    runs: column.at_rate,
-    // What TIME_WAIT and ports are read from: the run of over 60 s, if there is one.
-    lasting: column.time_wait ? [column.time_wait] : column.at_rate,
-    isLasting: Boolean(column.time_wait),
-    search: [...column.search].sort((a, b) => a.plan.rate - b.plan.rate),
-    highest: column.highest_rate,
-    partial: [...column.at_rate, ...column.search, ...(column.time_wait ? [column.time_wait] : [])].some((run) => run.partial),
-  })));
+  return reports.flatMap((report, index) =>
+    report.columns.map((column) => ({
+      report: index,
+      name: column.name,
+      short: column.name.slice(column.name.lastIndexOf(", ") + 1).trim(),
+      label: reports.length > 1 ? `${column.name} (${report.name})` : column.name,
+      colour: names.indexOf(column.name),
+      runs: column.at_rate,
+      // What TIME_WAIT and ports are read from: the run of over 60 s, if there is one.
+      lasting: column.time_wait ? [column.time_wait] : column.at_rate,
+      isLasting: Boolean(column.time_wait),
+      search: [...column.search].sort((a, b) => a.plan.rate - b.plan.rate),
+      highest: column.highest_rate,
+      partial: [...column.at_rate, ...column.search, ...(column.time_wait ? [column.time_wait] : [])].some(
+        (run) => run.partial,
+      ),
+    })),
+  );
 }
 
 // One figure of each second over several runs, [{x, median, min, max}].
@@ -92,7 +115,7 @@ function overTime(runs, pick) {
     for (const second of run.seconds) {
       const value = pick(second, second.at_s - before);
       before = second.at_s;
-      const x = Math.max(1, Math.ceil(second.at_s - 0.05));  // samples come a little late
+      const x = Math.round(4 * second.at_s) / 4; // samples come a little late
       if (!at.has(x)) at.set(x, []);
       at.get(x).push(value);
     }
@@ -102,13 +125,15 @@ function overTime(runs, pick) {
 
 // One percentile after the other over the repeats; x counts the nines: 1 is p90, 2 is p99.
 function overQuantiles(column, which) {
+  const histograms = column.runs.map((run) => run.latencies[which]).filter((histogram) => histogram.count);
+  // Beyond the nines that so many requests can tell apart there is only the longest.
+  const fewest = Math.min(...histograms.map((histogram) => histogram.count));
   const points = [];
-  for (let step = 0; step <= 120; ++step) {
-    const beyond = 10 ** (-step / 20);
-    // Beyond the nines that so many requests can tell apart there is only the longest.
-    const values = column.runs.map((run) => run.latencies[which]).filter((histogram) => beyond * histogram.count >= 1)
-                         .map((histogram) => percentile(histogram, 1 - beyond));
-    if (values.length) points.push({x: step / 20, ...spread(values)});
+  for (let step = 0; step <= 120 && fewest * 10 ** (-step / 20) >= 1 && histograms.length; ++step) {
+    points.push({
+      x: step / 20,
+      ...spread(histograms.map((histogram) => percentile(histogram, 1 - 10 ** (-step / 20)))),
+    });
   }
   return points;
 }
