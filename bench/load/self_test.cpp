@@ -62,9 +62,9 @@ int self_test(const planted& what) {
       in_ms(expected), in_ms(naive), in_ms(result.latencies.request.max()));
   const bool contains = intended >= expected / 2;
   const bool hides = naive < intended / 2;
-  std::cout << (contains ? "The stall shows" : "FAILED: the stall does not show")
-            << " in the p99 from the intended time"
-            << (hides ? ", and would not without it.\n" : "; FAILED: it shows without it, too.\n");
+  std::cout << (contains ? "The stall is in the p99 from the intended time.\n"
+                         : "FAILED: the stall is not in the p99 from the intended time.\n")
+            << (hides ? "It is not in the other.\n" : "FAILED: it is in the other, too.\n");
   return contains && hides ? done : failed;
 }
 
