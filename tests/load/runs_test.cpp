@@ -137,6 +137,17 @@ struct kind {
   load::arrival arrival;
 };
 
+std::string name_of(const kind& of) {
+  std::string name{to_string(of.protocol)};
+  name += '_' + std::to_string(of.requests) + '_';
+  name += to_string(of.ending);
+  name += '_';
+  name += to_string(of.arrival);
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+void PrintTo(const kind& of, std::ostream* to) { *to << name_of(of); }  // GoogleTest's name for it
+
 class load_runs : public testing::TestWithParam<kind> {};
 
 TEST_P(load_runs, answer_every_request) {
@@ -178,15 +189,7 @@ INSTANTIATE_TEST_SUITE_P(
                     kind{protocol::http, 1, ending::server, arrival::poisson},
                     kind{protocol::http, 5, ending::client_abort, arrival::even},
                     kind{protocol::http, 5, ending::server, arrival::poisson}),
-    [](const testing::TestParamInfo<kind>& of) {
-      std::string name{to_string(of.param.protocol)};
-      name += '_' + std::to_string(of.param.requests) + '_';
-      name += to_string(of.param.ending);
-      name += '_';
-      name += to_string(of.param.arrival);
-      std::ranges::replace(name, '-', '_');
-      return name;
-    });
+    [](const testing::TestParamInfo<kind>& of) { return name_of(of.param); });
 
 TEST(load_run, compares_large_answers_that_come_in_pieces) {
   own_service server{local(), echo};
