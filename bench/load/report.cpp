@@ -116,7 +116,8 @@ std::string filled(std::string_view page,
 std::string title_of(std::span<const named_report> reports) {
   if (reports.size() != 1) return "dwell-load: " + std::to_string(reports.size()) + " reports";
   const report& only = reports.front().content;
-  return only.verdict.empty() ? "dwell-load: no verdict" : only.verdict;
+  if (!only.verdict.empty()) return only.verdict;
+  return only.withheld.empty() ? "dwell-load: measured" : "dwell-load: no verdict";
 }
 
 }  // namespace

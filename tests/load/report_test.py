@@ -168,6 +168,11 @@ def report_with_little():
     return made
 
 
+def report_without_verdict():
+    """As `dwell-load run` writes it."""
+    return small_report(verdict="", withheld=[], remarks=[])
+
+
 def report_of_another_machine():
     made = small_report()
     made["environment"]["kernel"] = "Linux 6.1.0"
@@ -178,6 +183,7 @@ class Page(Folder):
     """What must be there also without uPlot."""
 
     pages = {"plain": [small_report], "hostile": [hostile_report], "doubtful": [doubtful_report], "cpu": [report_with_known_cpu],
+             "run": [report_without_verdict],
              "phone": [small_report], "no_charts": [small_report]}
 
     @classmethod
@@ -200,7 +206,7 @@ class Page(Folder):
         shown = subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile", "--disable-background-networking",
              "--disable-component-update", "--virtual-time-budget=5000", "--dump-dom", (folder / "frames.html").as_uri()],
-            capture_output=True, text=True, timeout=100)
+            capture_output=True, text=True, timeout=200)
         found = re.search(r'<script type="application/json" id="found">(.*?)</script>', shown.stdout, re.S)
         self.assertTrue(found, shown.stdout[-500:] + shown.stderr[-500:])
         type(self).seen = json.loads(found[1])
@@ -231,6 +237,11 @@ class Page(Folder):
         self.assertTrue(seen["verdicts"][0].startswith("No verdict"))
         self.assertEqual(seen["withheld"], doubtful_report()["withheld"])
         self.assertTrue(seen["partial"][0].startswith("Partial."))
+
+    def test_a_run_has_none_to_withhold(self):
+        seen = self.seen["run"]
+        self.assertEqual(seen["verdicts"], ["Measured, without a verdict."])
+        self.assertEqual(seen["withheld"], [])
 
     def test_a_flag_stands_with_what_it_doubts(self):
         rows = {row[0]: row for row in self.seen["doubtful"]["rows"]}

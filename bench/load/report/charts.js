@@ -76,7 +76,8 @@ function drawLimits(u, limits) {
     const colour = colourOf("limit");
     const inside = limit.at <= u.scales.y.max;
     if (!inside) {
-      text(u, `↑ ${limit.label}`, left + 6 * scale, top + (9 + 15 * above++) * scale, {colour});
+      const line = top + (9 + 15 * above++) * scale;
+      text(u, `↑ ${limit.label}`, left + width - 4 * scale, line, {colour, align: "right"});
       continue;
     }
     const y = u.valToPos(limit.at, "y", true);

@@ -1,42 +1,25 @@
 // Puts the page together.
 
+function listOf(texts, attributes = {}) {
+  return element("ul", attributes, ...texts.map((text) => element("li", {}, text)));
+}
+
 function verdictOf(report, several) {
+  const sentence = (...words) => element(several ? "p" : "h1", {class: "verdict"}, ...words);
   const parts = [];
-  if (report.partial)
-    parts.push(
-      element(
-        "p",
-        {class: "partial"},
-        element("strong", {}, "Partial."),
-        " It was interrupted; what was measured until then is here.",
-      ),
-    );
-  if (report.verdict)
-    parts.push(element(several ? "p" : "h1", {class: "verdict"}, emphasised(report.verdict)));
-  else {
-    parts.push(
-      element(
-        "div",
-        {class: "withheld"},
-        element(several ? "p" : "h1", {class: "verdict"}, "No verdict: these figures would not carry one."),
-        report.withheld.length
-          ? element(
-              "ul",
-              {},
-              report.withheld.map((reason) => element("li", {}, reason)),
-            )
-          : null,
-      ),
-    );
+  if (report.partial) {
+    const why = " It was interrupted; what was measured until then is here.";
+    parts.push(element("p", {class: "partial"}, element("strong", {}, "Partial."), why));
   }
-  if (report.verdict && report.withheld.length)
-    parts.push(
-      element(
-        "ul",
-        {class: "withheld"},
-        report.withheld.map((reason) => element("li", {}, reason)),
-      ),
-    );
+  if (report.verdict) parts.push(sentence(emphasised(report.verdict)));
+  else if (!report.withheld.length) {
+    parts.push(sentence("Measured, without a verdict."));
+    parts.push(element("p", {class: "hint"}, "That is for dwell-load compare to give: it repeats each run."));
+  }
+  if (report.withheld.length) {
+    const none = report.verdict ? null : sentence("No verdict: these figures would not carry one.");
+    parts.push(element("div", {class: "withheld"}, none, listOf(report.withheld)));
+  }
   return parts;
 }
 
@@ -306,11 +289,7 @@ function remarksOf(reports) {
     .filter((report) => report.remarks.length)
     .map((report) => [
       reports.length > 1 ? element("h3", {}, report.name) : null,
-      element(
-        "ul",
-        {class: "remarks"},
-        report.remarks.map((remark) => element("li", {}, emphasised(remark))),
-      ),
+      listOf(report.remarks.map(emphasised), {class: "remarks"}),
     ]);
   return parts.length ? [element("h2", {}, "What follows"), parts] : [];
 }

@@ -58,30 +58,28 @@ const stateNames = [
   "TIME-WAIT",
 ];
 
-function statesFigure(column, side) {
-  const samples = column.lasting.flatMap((run) => run.seconds.filter((second) => second[side]));
-  const present = [
-    ...new Set(
-      samples.flatMap((second) =>
-        Object.entries(second[side].states)
-          .filter(([, count]) => count > 0)
-          .map(([state]) => state),
-      ),
-    ),
-  ];
-  const order = [
-    ...stateNames.filter((state) => present.includes(state)),
-    ...present.filter((state) => !stateNames.includes(state)),
-  ];
-  if (!order.length) return null;
-  const own = order.map((state) =>
-    overTime(column.lasting, (second) => (second[side] ? (second[side].states[state] ?? 0) : null)),
+// The states in which there were sockets, each with its count of each second: in the median, if there are several runs.
+function statesOver(runs, side) {
+  const seen = runs.flatMap((run) =>
+    run.seconds.flatMap((second) => Object.keys(second[side]?.states ?? {})),
   );
+  const names = new Set([...stateNames, ...seen]);
+  return [...names].flatMap((state) => {
+    const points = overTime(runs, (second) => (second[side] ? (second[side].states[state] ?? 0) : null));
+    return points.some((point) => point.median > 0) ? [{state, points}] : [];
+  });
+}
+
+function statesFigure(column, side) {
+  const states = statesOver(column.lasting, side);
+  if (!states.length) return null;
+  const own = states.map(({points}) => points);
   const places = own[0].map((point) => point.x);
-  const series = order.map((state, index) => {
+  const series = states.map(({state}, index) => {
     const stack = places.map((x, at) => ({
       x,
-      median: sum(own.slice(0, index + 1).map((points) => points[at].median)),
+      median:
+        own[0][at].median == null ? null : sum(own.slice(0, index + 1).map((points) => points[at].median)),
     }));
     const values = places.map((x, at) => own[index][at].median);
     return {
@@ -93,7 +91,7 @@ function statesFigure(column, side) {
       middle: stack.map((point, at) => point.median - values[at] / 2),
       value: (at) => values[at],
       own: (x) => values[places.indexOf(x)],
-      peak: Math.max(...values),
+      peak: Math.max(0, ...values.filter((value) => value != null)),
     };
   });
   const total = Math.max(1, highestOf(series));

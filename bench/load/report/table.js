@@ -83,7 +83,11 @@ function columnsTable(reports, columns) {
       const lasting = column.isLasting
         ? flagsOf(column.lasting, which).map((flag) => ({...flag, text: `in the long run: ${flag.text}`}))
         : [];
-      return [...flagsOf(column.runs, which), ...lasting].map((flag) => {
+      // What a short run cannot say of TIME_WAIT, the long one does.
+      const own = flagsOf(column.runs, which).filter(
+        (flag) => !column.isLasting || !doubted(flag, column).startsWith("time_wait"),
+      );
+      return [...own, ...lasting].map((flag) => {
         const key = doubted(flag, column);
         return {...flag, which, key: keys.has(key) ? key : "doubts"};
       });
