@@ -26,12 +26,14 @@ class Programs:
         build = pathlib.Path(build)
         self.peers = build / "bench"
         self.driver = build / "bench" / "driver"
+        self.load_tool = build / "bench" / "load" / "dwell-load"
         self.raw = build / "bench" / "raw_epoll"
         self.bare_reap = build / "bench" / "bare_reap"
         self.echo_server = build / "examples" / "echo_server"
         self.http_server = build / "examples" / "http_server"
         self.instructions = build / "bench" / "instructions"
         self.micro = build / "bench" / "micro_bench"
+        self.dwell_load = build / "bench" / "load" / "dwell-load"
         self.stand_in = stand_in
         self.subject = "raw again" if stand_in else "dwell"
 

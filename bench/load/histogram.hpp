@@ -18,11 +18,12 @@ class histogram {
   histogram() : counts_(bucket_count) {}
 
   /// A negative duration counts as 0.
-  void record(nanoseconds duration) noexcept {
+  void record(nanoseconds duration, std::uint32_t times = 1) noexcept {
+    if (times == 0) return;
     const std::uint64_t value = clamp(duration);
-    ++counts_[bucket_of(value)];
-    ++count_;
-    sum_ += static_cast<double>(value);
+    counts_[bucket_of(value)] += times;
+    count_ += times;
+    sum_ += static_cast<double>(value) * times;
     if (value < min_) min_ = value;
     if (value > max_) max_ = value;
   }

@@ -33,8 +33,8 @@ void judge_client(run_result& result) {
       result.sent == 0 ? 0 : static_cast<double>(result.late) / static_cast<double>(result.sent);
   if (late_us > most_late_p99_us && share > most_late) {
     result.flags.push_back(
-        fmt::format("{:.1f} % of the requests were sent over 1 ms late (p99 {:.1f} ms): the load "
-                    "was not what was asked for",
+        fmt::format("{:.1f} % of the requests were sent over 1 ms late (p99 {:.1f} ms): the "
+                    "client was held up, or all its connections were busy",
                     share * 100, late_us / 1e3));
   }
 }

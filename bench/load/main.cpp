@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 
 int main(int argc, char** argv) {
   CLI::App app{"Puts load on a server over long and short connections, and says what that costs."};
@@ -21,6 +22,9 @@ int main(int argc, char** argv) {
     return chosen();
   } catch (const CLI::ParseError& failed) {
     return app.exit(failed) == 0 ? load::done : load::usage;
+  } catch (const std::invalid_argument& wrong) {
+    std::fprintf(stderr, "dwell-load: %s\n", wrong.what());
+    return load::usage;
   } catch (const std::exception& failed) {
     std::fprintf(stderr, "dwell-load: %s\n", failed.what());
     return load::failed;

@@ -61,10 +61,16 @@ bool is_out_of_ports(const std::string& error) {
   return error.find("out_of_ports") != std::string::npos;
 }
 
-/// The engine knows the moment; this is for results that come without it.
-std::optional<double> first_second_that_failed(const run_result& result) {
-  for (const second& each : result.seconds) {
-    if (each.failed > 0) return each.at_s;
+/// Within the second in which requests began to fail: as many as failed were due after it.
+std::optional<double> first_failure_s(const std::vector<second>& seconds) {
+  double before_s = 0;
+  for (const second& each : seconds) {
+    if (each.failed > 0) {
+      const auto due = static_cast<double>(std::max(each.due, each.failed));
+      const double after = static_cast<double>(each.failed) / due;
+      return each.at_s - (each.at_s - before_s) * after;
+    }
+    before_s = each.at_s;
   }
   return std::nullopt;
 }
@@ -106,7 +112,7 @@ void account_ports(run_result& result, const port_limits& limits) {
   }
   const bool exhausted = std::ranges::any_of(
       result.errors, [](const auto& error) { return is_out_of_ports(error.first); });
-  if (exhausted && !ports.exhausted_at_s) ports.exhausted_at_s = first_second_that_failed(result);
+  if (exhausted && !ports.exhausted_at_s) ports.exhausted_at_s = first_failure_s(result.seconds);
   ports.predicted_exhaustion_s = predict(result.seconds, limits);
 }
 

@@ -180,9 +180,12 @@ class writer {
     for (const double quantile : {0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0}) {
       percentiles.push_back(json::array({quantile, in_us(of.at(quantile))}));
     }
-    return {{"count", of.count()},           {"min_us", in_us(of.min())},
-            {"mean_us", of.mean_ns() / 1e3}, {"max_us", in_us(of.max())},
-            {"percentiles", percentiles},    {"buckets", buckets}};
+    return {{"count", of.count()},
+            {"min_us", in_us(of.min())},
+            {"mean_us", std::round(of.mean_ns() * 1e3) / 1e6},
+            {"max_us", in_us(of.max())},
+            {"percentiles", percentiles},
+            {"buckets", buckets}};
   }
   template <class T>
   static json encode(const std::optional<T>& value) {

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <thread>
@@ -55,7 +56,15 @@ two_networks join(const std::map<std::string, std::string>& client_sysctls) {
   return made;
 }
 
-/// Where nothing else is possible, the thread stays in the network it was in.
+/// Whether the calling thread is in that network.
+bool is_here(int network) {
+  struct stat that {};
+  struct stat ours {};
+  return ::fstat(network, &that) == 0 && ::stat("/proc/thread-self/ns/net", &ours) == 0 &&
+         that.st_ino == ours.st_ino && that.st_dev == ours.st_dev;
+}
+
+/// nullopt, and the thread is in the network it was in: not possible here.
 std::optional<two_networks> try_join(const std::map<std::string, std::string>& client_sysctls,
                                      std::string& why_not) {
   const int before = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -64,12 +73,12 @@ std::optional<two_networks> try_join(const std::map<std::string, std::string>& c
     made.emplace(join(client_sysctls));
   } catch (const not_here& missing) {
     why_not = missing.what();
-    if (::setns(before, CLONE_NEWNET) != 0) {
-      ::close(before);
-      throw std::runtime_error{why_not + "; and there is no way back from a network of our own"};
-    }
   }
+  const bool back = made || is_here(before) || ::setns(before, CLONE_NEWNET) == 0;
   ::close(before);
+  if (!back) {
+    throw std::runtime_error{why_not + "; and there is no way back from the network made for it"};
+  }
   return made;
 }
 

@@ -11,6 +11,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -120,6 +122,9 @@ int serve(const wish& what) {
                                     {"port", where.port},
                                     {"protocol", is_echo ? "echo" : "http"},
                                     {"pid", ::getpid()}};
+  // Who reads the line may end us at once, before run() looks for signals: nothing is to be
+  // drained.
+  for (const int early : {SIGINT, SIGTERM}) std::signal(early, [](int) { std::_Exit(0); });
   std::cout << line.dump() << std::endl;
   return server.run();
 }

@@ -41,7 +41,7 @@ TEST(load_histogram, reads_back_every_quantile_within_a_thousandth) {
     const histogram of = recorded(exact);
     std::ranges::sort(exact);
     for (std::size_t rank = 1; rank <= exact.size(); ++rank) {
-      const double quantile = static_cast<double>(rank) / static_cast<double>(exact.size());
+      const double quantile = (static_cast<double>(rank) - 0.5) / static_cast<double>(exact.size());
       const auto wanted = static_cast<double>(exact[rank - 1].count());
       ASSERT_NEAR(static_cast<double>(of.at(quantile).count()), wanted, wanted / 1'000)
           << "seed " << seed << ", quantile " << quantile;

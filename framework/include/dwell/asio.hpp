@@ -156,10 +156,10 @@ class [[nodiscard]] asio_operation final : public asio_result<Results...> {
 
  private:
   void begin(asio::io_context& host) {
-    using handler = typename asio_result<Results...>::completion;
+    using completion_handler = typename asio_result<Results...>::completion;
     std::apply(
         [&](auto&... arguments) {
-          std::move(initiation_)(handler{*this, host.get_executor()}, std::move(arguments)...);
+          std::move(initiation_)(completion_handler{*this, host.get_executor()}, std::move(arguments)...);
         },
         arguments_);
   }

@@ -1,0 +1,28 @@
+# Makes the page of its parts, and C++ of the page: cmake -DFROM=<this folder> -DUPLOT=<folder or empty> -DTO=<file.cpp> -P embed.cmake
+set(scripts format.js model.js rows.js table.js charts.js figures.js sockets.js page.js)
+
+set(uplot "")
+if(UPLOT)
+  file(READ "${UPLOT}/LICENSE" licence)
+  file(READ "${UPLOT}/dist/uPlot.iife.min.js" uplot_js)
+  file(READ "${UPLOT}/dist/uPlot.min.css" uplot_css)
+  string(CONCAT uplot "<style>\n${uplot_css}\n</style>\n<script>\n/*\nuPlot\n\n${licence}\n*/\n${uplot_js}\n</script>")
+endif()
+set(script "")
+foreach(name ${scripts})
+  file(READ "${FROM}/${name}" part)
+  string(APPEND script "${part}\n")
+endforeach()
+file(READ "${FROM}/page.css" style)
+file(READ "${FROM}/page.html" page)
+foreach(part style script uplot)
+  string(REPLACE "{{${part}}}" "${${part}}" page "${page}")
+endforeach()
+
+file(WRITE "${TO}.html" "${page}")
+file(READ "${TO}.html" bytes HEX)
+string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+string(REPEAT "0x..," 20 row)
+string(REGEX REPLACE "(${row})" "\\1\n" bytes "${bytes}")
+file(WRITE "${TO}" "#include \"page.hpp\"\n\nnamespace load {\n\nnamespace {\nconst unsigned char bytes[] = {\n${bytes}\n};\n}\n\n"
+  "std::string_view page() noexcept { return {reinterpret_cast<const char*>(bytes), sizeof bytes}; }\n\n}  // namespace load\n")
