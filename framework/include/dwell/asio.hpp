@@ -159,7 +159,8 @@ class [[nodiscard]] asio_operation final : public asio_result<Results...> {
     using completion_handler = typename asio_result<Results...>::completion;
     std::apply(
         [&](auto&... arguments) {
-          std::move(initiation_)(completion_handler{*this, host.get_executor()}, std::move(arguments)...);
+          std::move(initiation_)(completion_handler{*this, host.get_executor()},
+                                 std::move(arguments)...);
         },
         arguments_);
   }
