@@ -61,16 +61,30 @@ class comparer {
 
   report run() {
     progress_.emplace(steps());
-    at_the_same_rate();
-    if (what_.search) search();
-    if (what_.time_wait_run > 0s) over_a_minute();
+    about_.partial = !all_steps() || interrupted();
     progress_->finish();
-    about_.partial = interrupted();
     conclude(about_);
+    if (!failure_.empty()) about_.withheld.insert(about_.withheld.begin(), failure_);
+    if (!failure_.empty()) about_.verdict.clear();
     return std::move(about_);
   }
 
  private:
+  /// False: one failed. What was complete before it is not lost; without any, the error is all
+  /// there is to say.
+  bool all_steps() {
+    try {
+      at_the_same_rate();
+      if (what_.search) search();
+      if (what_.time_wait_run > 0s) over_a_minute();
+      return true;
+    } catch (const std::exception& failed) {
+      if (about_.columns.front().at_rate.empty()) throw;
+      failure_ = fmt::format("it stopped at an error: {}", failed.what());
+      return false;
+    }
+  }
+
   plan short_or_long(std::uint64_t requests, ending by) const {
     plan of = what_.base;
     of.requests_per_connection = requests;
@@ -174,6 +188,7 @@ class comparer {
   std::vector<plan> plans_;  // of the columns
   report about_;
   std::optional<progress> progress_;
+  std::string failure_;
 };
 
 void write(const std::string& path, const std::string& text) {
@@ -209,7 +224,7 @@ int compare(comparison what) {
   const report found = comparer{std::move(what)}.run();
   write(json, to_json(found).dump() + '\n');
   write(html, render_html(found));
-  if (found.partial) std::cout << "Interrupted: the report has what was complete.\n";
+  if (found.partial) std::cout << "Not finished: the report has what was complete.\n";
   if (!found.verdict.empty()) std::cout << found.verdict << '\n';
   for (const std::string& why : found.withheld) std::cout << "No verdict: " << why << '\n';
   for (const std::string& remark : found.remarks) std::cout << "  " << remark << '\n';

@@ -14,6 +14,7 @@ constexpr double most_late = 0.01;        // of all sent, over 1 ms after the in
 constexpr double most_late_p99_us = 1e3;  // the client's own share of a p99
 constexpr double least_of_rate = 0.98;
 constexpr double most_failed = 0.001;
+constexpr double most_ports = 0.8;  // in use: beyond it a free one is hard to find
 constexpr double time_wait_s = 60;
 
 double p99_us(const histogram& of) { return static_cast<double>(of.at(0.99).count()) / 1e3; }
@@ -56,6 +57,13 @@ void judge_outcome(run_result& result) {
     result.flags.push_back(
         fmt::format("the client's local ports ran out after {:.1f} s ({} for this destination)",
                     *result.ports.exhausted_at_s, result.ports.available));
+  } else if (result.ports.available != 0 &&
+             static_cast<double>(result.ports.peak) >=
+                 most_ports * static_cast<double>(result.ports.available)) {
+    result.flags.push_back(
+        fmt::format("up to {} of the client's {} local ports were in use: connect(2) searches long "
+                    "for a free one, and that is the client's time",
+                    result.ports.peak, result.ports.available));
   }
   if (result.plan.arrival == arrival::closed || result.measured_s <= 0) return;
   // Poisson arrivals vary by themselves: what was due is the measure, not what was asked for.

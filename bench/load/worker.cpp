@@ -103,9 +103,14 @@ bool worker::opened(dwell::connection& peer, session& from) {
   ++open_;
   ++tally_->connected;
   slot* const s = known(from);
-  if (s == nullptr) return false;  // it came after the timeout
+  if (s == nullptr) return false;
   const nanoseconds at = now();
   pass(at);
+  if (s->state == state::abandoned) {
+    take_back(*s);
+    launch(at);
+    return false;
+  }
   s->peer = &peer;
   s->exchanges = 0;
   if (s->http) s->http->reset();
@@ -163,7 +168,8 @@ void worker::closed(session& from, const dwell::close_record& record) {
       free_.splice(free_.end(), leaving_, s->place);
       break;
     case state::free: break;  // the next request connects again
-    case state::connecting: break;
+    case state::connecting:
+    case state::abandoned: break;
   }
   launch(at);
 }
@@ -173,6 +179,10 @@ void worker::not_connected(session& from, const dwell::connect_error& why) {
   if (s == nullptr) return;
   const nanoseconds at = now();
   pass(at);
+  if (s->state == state::abandoned) {
+    take_back(*s);
+    return launch(at);
+  }
   std::string what = "connect: ";
   what += dwell::to_string(why.what);
   if (s->pending) return fail(*s, what, at);
@@ -299,6 +309,24 @@ void worker::fail(slot& s, std::string_view why, nanoseconds at) {
   if (&to == &resting_ && resting_.size() == 1) rested_ = at + rest;
   let_go(s, dwell::close_method::abort);
   launch(at);
+}
+
+/// A slot that could connect anew while it still does would let more connections be under way than
+/// there are slots: all the more, the slower the server.
+void worker::abandon(slot& s) {
+  if (counts(s.intended)) {
+    ++tally_->failed;
+    tally_->count_error("connect: timed_out");
+  }
+  s.pending = false;
+  s.state = state::abandoned;
+  abandoned_.splice(abandoned_.end(), busy_, s.place);
+}
+
+void worker::take_back(slot& s) noexcept {
+  forget(s);
+  s.state = state::free;
+  free_.splice(free_.end(), abandoned_, s.place);
 }
 
 /// The connection closes, and the slot has no more to do with it.

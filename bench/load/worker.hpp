@@ -46,6 +46,7 @@ class worker {
     connecting,  ///< `pending` says whether for a request
     waiting,     ///< for the answer
     leaving,     ///< for the server's FIN
+    abandoned,   ///< timed out while it was connecting, which goes on
   };
 
   /// A place for a connection, and for the request on it.
@@ -100,6 +101,8 @@ class worker {
   void fail(slot& s, std::string_view why, nanoseconds at);
   void let_go(slot& s, dwell::close_method how);
   void forget(slot& s) noexcept;
+  void abandon(slot& s);
+  void take_back(slot& s) noexcept;
   bool is_last(const slot& s) const noexcept;
   bool counts(nanoseconds intended) const noexcept;
 
@@ -131,6 +134,7 @@ class worker {
   slots opening_;
   slots busy_;
   slots leaving_;
+  slots abandoned_;
   slots resting_;  ///< could not connect; not to be tried again at once
   std::uint32_t to_open_ = 0;
   std::uint64_t open_ = 0;

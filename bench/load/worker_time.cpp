@@ -118,7 +118,7 @@ void worker::end_waits(nanoseconds at) {
   while (!busy_.empty() && at - busy_.front().intended >= plan_.timeout) {
     slot& s = busy_.front();
     if (counts(s.intended)) tally_->latencies.request.record(at - s.intended);
-    fail(s, s.state == state::connecting ? "connect: timed_out" : "timed_out", at);
+    s.state == state::connecting ? abandon(s) : fail(s, "timed_out", at);
   }
   while (!leaving_.empty() && at - leaving_.front().started >= plan_.timeout) {
     slot& s = leaving_.front();

@@ -70,6 +70,16 @@ TEST(load_judge, ports_that_ran_out) {
   EXPECT_THAT(flags_of(result), Contains(HasSubstr("ran out after 12.3 s")));
 }
 
+TEST(load_judge, ports_that_are_hard_to_find) {
+  run_result result = good();
+  result.ports.available = 1'000;
+  result.ports.peak = 800;
+  EXPECT_THAT(flags_of(result), Contains(HasSubstr("up to 800 of the client's 1000 local ports")));
+  result.flags.clear();
+  result.ports.peak = 799;
+  EXPECT_THAT(flags_of(result), IsEmpty());
+}
+
 TEST(load_judge, too_few_requests) {
   run_result result = good();
   result.latencies.request.clear();

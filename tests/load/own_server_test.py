@@ -169,7 +169,7 @@ class Compare(InFolder):
         self.assertIn(process.returncode, (0, 3), (lines, errors))
         report = self.report()
         self.assertTrue(report["partial"])
-        self.assertIn("Interrupted", output)
+        self.assertIn("Not finished", output)
         self.assertGreaterEqual(sum(len(column["at_rate"]) for column in report["columns"]), 3)
         self.assertFalse(pathlib.Path(f"/proc/{server}").exists())
 

@@ -38,7 +38,8 @@ void add_extension(X509& to, int which, const std::string& value) {
 void name(X509& certificate, const std::vector<std::string>& names) {
   std::string all;
   for (const std::string& each : names) {
-    all += (all.empty() ? "" : ",") + std::string{is_address(each) ? "IP:" : "DNS:"} + each;
+    if (!all.empty()) all += ',';
+    all.append(is_address(each) ? "IP:" : "DNS:").append(each);
   }
   const std::string common = names.empty() ? "dwell" : names.front();
   X509_NAME* const subject = X509_get_subject_name(&certificate);

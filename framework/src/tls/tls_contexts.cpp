@@ -18,7 +18,9 @@ constexpr const char* ciphers_of_tls_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr std::string_view pem_begins = "-----BEGIN";
 
 [[noreturn]] void complain(const std::string& field, const std::string& what) {
-  throw std::invalid_argument{"tls." + field + ": " + what};
+  std::string text = "tls.";
+  text.append(field).append(": ").append(what);
+  throw std::invalid_argument{text};
 }
 
 /// The name of a file, or that there is none.
