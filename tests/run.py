@@ -38,7 +38,7 @@ STAGES = [
     # GCC translates coroutines in a way of its own, with faults of its own. Whoever has a thread meets others
     # on real sockets only.
     Stage("asan", "GCC, ASan", "asan", ["unit_test", "model_test", "simulation_test"], "^(unit|model|simulation)$"),
-    Stage("tsan", "Clang, TSan", "tsan", ["all"], "^(unit|integration|kernel|snippets)$"),
+    Stage("tsan", "Clang, TSan", "tsan", ["all"], "^(unit|integration|kernel|load|snippets)$"),
     Stage("consumers", "installed package, subdirectory", "dev", ["all"], "^consumers$"),
     Stage("slow", "slow tests", "dev", ["all"], "^slow$", slow=True),
 ]
