@@ -88,6 +88,7 @@ void judge_length(run_result& result) {
   }
   const bool makes_time_waits = result.plan.requests_per_connection != 0 &&
                                 result.plan.ending != ending::client_abort &&
+                                result.plan.ending != ending::server_abort_after_fin &&
                                 result.plan.ending != ending::server_abort;
   const double length_s = seconds_of(result.plan.warmup) + result.measured_s;
   if (makes_time_waits && length_s <= time_wait_s) {

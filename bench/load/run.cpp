@@ -92,6 +92,7 @@ class leader {
 
   /// Connections that close have a moment; one on its way to somebody who is silent has none.
   void leave() {
+    line_.leave = true;
     const nanoseconds until = now() + 1500ms;
     while (client_->counts().live > 0 && now() < until) std::this_thread::sleep_for(2ms);
     client_->stop();

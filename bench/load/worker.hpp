@@ -24,6 +24,7 @@ namespace load {
 struct starting_line {
   std::atomic<std::int64_t> begin{0};  ///< when the schedule begins, in ns of the clock; 0: not yet
   std::atomic<bool> stop{false};       ///< end now
+  std::atomic<bool> leave{false};      ///< all has been seen: connections may close
 };
 
 /// One thread's share of a run. Everything but the queue is for its loop's thread.

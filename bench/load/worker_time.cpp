@@ -58,6 +58,11 @@ dwell::task<> worker::run() {
     co_await timer.async_wait(dwell::use_task);
   }
   finish();
+  while (!line_.leave.load() && !line_.stop.load()) {
+    timer.expires_after(1ms);
+    co_await timer.async_wait(dwell::use_task);
+  }
+  leave();
 }
 
 void worker::open_some(nanoseconds at) {
@@ -172,9 +177,9 @@ void worker::finish() {
     let_go(busy_.front(), dwell::close_method::abort);
   }
   boundary_ = end_;
+  accepting_ = false;
   tally_->last = true;
   hand_over();
-  leave();
 }
 
 void worker::leave() {

@@ -97,7 +97,7 @@ void loop::on_accept(const accepted& fresh) {
 void loop::adopt(const accepted& fresh) {
   slot* const c = take_in(fresh);
   if (c == nullptr) return;
-  if (c->filter) {
+  if (c->filtered) {
     advance(*c);  // into the handshake
   } else {
     open(*c);
@@ -116,7 +116,10 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     c = &made;
     c->io.slot = index;
     reaper_.grow(index + 1);
-    if (hosted.of->filters) c->filter = hosted.of->filters->make();
+    if (hosted.of->filters) {
+      c->rare = std::make_unique<uncommon>(uncommon{.filter = hosted.of->filters->make()});
+      c->filtered = true;
+    }
     if (const std::size_t size = c->handler().session_size(); size != 0) {
       c->session = pool_->take(size);
     }

@@ -57,7 +57,7 @@ std::uint64_t connection::exchanges() const noexcept { return as_slot(*this).fin
 
 const tls_facts* connection::tls() const noexcept {
   const slot& c = as_slot(*this);
-  return c.filter ? c.filter->facts() : nullptr;
+  return c.filtered ? c.filter().facts() : nullptr;
 }
 
 bool connection::send(bytes data) noexcept { return host(*this).send(as_slot(*this), data); }
@@ -98,16 +98,17 @@ owed::~owed() {
 void connection::set_deadline(dwell::phase which, duration value) noexcept {
   slot& c = as_slot(*this);
   if (c.is_released()) return;
-  if (!c.overrides) c.overrides.reset(new (std::nothrow) deadlines{c.limits()});
-  if (!c.overrides) return;
+  if (!c.rare) c.rare.reset(new (std::nothrow) uncommon{});
+  if (!c.rare) return;
+  if (!c.rare->overrides) c.rare->overrides = c.limits();
   const duration bounded = value == off ? off : std::clamp(value, duration{1}, longest_deadline);
   switch (which) {
-    case phase::handshake: c.overrides->handshake = bounded; break;
-    case phase::idle: c.overrides->idle = bounded; break;
-    case phase::read: c.overrides->read = bounded; break;
-    case phase::handle: c.overrides->handle = bounded; break;
-    case phase::write: c.overrides->write = bounded; break;
-    case phase::close: c.overrides->close = bounded; break;
+    case phase::handshake: c.rare->overrides->handshake = bounded; break;
+    case phase::idle: c.rare->overrides->idle = bounded; break;
+    case phase::read: c.rare->overrides->read = bounded; break;
+    case phase::handle: c.rare->overrides->handle = bounded; break;
+    case phase::write: c.rare->overrides->write = bounded; break;
+    case phase::close: c.rare->overrides->close = bounded; break;
   }
   host(*this).deadlines_changed(c);
 }

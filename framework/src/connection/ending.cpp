@@ -262,7 +262,7 @@ void loop::reap(slot& c, close_reason reason) {
   }
   c.reaped = true;
   step(c, lifecycle_event::close);
-  if (c.filter && (!push(c) || queued(c) != 0)) {  // its end comes before our FIN
+  if (c.filtered && (!push(c) || queued(c) != 0)) {  // its end comes before our FIN
     if (!c.is_released()) advance(c);
     return;
   }
@@ -326,7 +326,7 @@ void loop::release(slot& c, lifecycle_action action) {
   reaper_.forget(c.io.slot);
   c.kept.clear();
   c.queue.clear();
-  c.overrides.reset();
+  if (!c.filtered) c.rare.reset();
   report(c, record);
 }
 

@@ -71,8 +71,8 @@ stream_filter::received loop::unfilter(slot& c, bytes raw) {
   filtered_.clear();
   const std::size_t room = raw.size() + stream_filter::most_held;
   if (unfiltered_.size() < room) unfiltered_.resize(room);
-  const stream_filter::received got = c.filter->receive(raw, unfiltered_, filtered_, io_->now());
-  c.part_held = got.now == stream_filter::progress::open && c.filter->holds_part();
+  const stream_filter::received got = c.filter().receive(raw, unfiltered_, filtered_, io_->now());
+  c.part_held = got.now == stream_filter::progress::open && c.filter().holds_part();
   return got;
 }
 
@@ -110,7 +110,7 @@ void loop::end_of_messages(slot& c) {
 
 /// What its handler would have seen of it: the peer's own goodbye is nothing that got lost.
 std::size_t loop::unread_in(slot& c, bytes raw) noexcept {
-  if (!c.filter) return raw.size();
+  if (!c.filtered) return raw.size();
   try {
     return unfilter(c, raw).size;
   } catch (const std::bad_alloc&) {
@@ -120,7 +120,7 @@ std::size_t loop::unread_in(slot& c, bytes raw) noexcept {
 
 // ── output ──
 
-void loop::filter_output(slot& c, bytes data) { c.filter->send(data, filtered_); }
+void loop::filter_output(slot& c, bytes data) { c.filter().send(data, filtered_); }
 
 /// What was gathered, and the end when nothing follows, as it leaves. Empty when it was queued,
 /// behind what is there.
@@ -137,7 +137,7 @@ bytes loop::filter_gathered(slot& c, bytes gathered) {
 /// it has closed, and end its TIME_WAIT.
 void loop::end_output(slot& c, bool had_output) noexcept {
   const bool ends = c.half_close_asked || (c.decided && c.done != close_method::abort);
-  if (ends && !c.fin_sent && (had_output || !c.input_ended)) c.filter->end(filtered_);
+  if (ends && !c.fin_sent && (had_output || !c.input_ended)) c.filter().end(filtered_);
 }
 
 /// Sends the gathered output and `data`, and queues what the kernel does not take.

@@ -24,7 +24,7 @@ void loop::on_received(stream& from, const received& input) {
     case received::outcome::data: break;
   }
   count_received(c, input.data.size());
-  if (c.filter) return on_raw(c, input.data, input.more);
+  if (c.filtered) return on_raw(c, input.data, input.more);
   on_input(c, input.data, input.more);
 }
 
@@ -104,7 +104,7 @@ void loop::discard(slot& c, bytes data) noexcept {
 
 void loop::end_of_input(slot& c) {
   c.input_ended = true;
-  if (c.filter) c.filter->at_end();
+  if (c.filtered) c.filter().at_end();
   note_peer_done(c);
   if (c.reaped && c.state == lifecycle_state::lingering && ++reaped_in_turn_ > reaped_per_turn) {
     return close_later(c);

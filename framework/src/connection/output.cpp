@@ -32,7 +32,7 @@ bool loop::send(slot& c, bytes data) noexcept {
       std::memcpy(gather_ + gathered_, data.data(), data.size());
       gathered_ += data.size();
       return true;
-    } else if (c.filter) {
+    } else if (c.filtered) {
       send_filtered(c, data);
     } else {
       push_with(c, data);
@@ -47,7 +47,7 @@ bool loop::send(slot& c, bytes data) noexcept {
 }
 
 void loop::queue_output(slot& c, bytes data) {
-  if (!c.filter) return c.queue.append(*pool_, data);
+  if (!c.filtered) return c.queue.append(*pool_, data);
   filtered_.clear();
   filter_output(c, data);
   c.queue.append(*pool_, filtered_);
@@ -125,7 +125,7 @@ sent loop::send_queued(slot& c, after_this follows) noexcept {
 bool loop::push(slot& c) noexcept {
   bytes fresh{gather_, gatherer_ == &c ? std::exchange(gathered_, 0) : 0};
   try {
-    if (c.filter) fresh = filter_gathered(c, fresh);
+    if (c.filtered) fresh = filter_gathered(c, fresh);
     if (fresh.empty() && c.queue.empty()) return true;
     const bool last = c.decided && !c.input_ended && fin_follows(c);
     const after_this follows = last ? before_fin(c, fresh.size()) : after_this::anything;

@@ -24,7 +24,7 @@ phase loop::phase_of(const slot& c) const noexcept {
 
 /// Whatever output is queued.
 phase loop::phase_of_work(const slot& c) noexcept {
-  if (c.filter && !c.opened) return phase::handshake;
+  if (c.filtered && !c.opened) return phase::handshake;
   if (c.owed > 0 || c.answering || c.paused) return phase::handle;
   if (c.message_open || c.part_held || (!c.delimits && !c.kept.empty())) return phase::read;
   return phase::idle;

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace dwell::inline v0 {
 
@@ -30,6 +31,12 @@ enum class pending_work : std::uint8_t {
   tell_closing = 64,     ///< that it closes is decided, and takes longer than this turn
 };
 
+/// What few connections have, so that it costs the others one pointer.
+struct uncommon {
+  std::optional<deadlines> overrides{};     ///< set_deadline's
+  std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
+};
+
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
 /// bytes in the reaper), so fields are ordered by size and the order is not the story: the groups
 /// are.
@@ -46,11 +53,10 @@ struct slot final : connection {
 
   hosted_service* service;
   void* session = nullptr;
-  byte_buffer kept;                       // input the handler has not consumed
-  byte_queue queue;                       // output the kernel has not taken
-  std::unique_ptr<deadlines> overrides;   // set_deadline's
-  attachment* attachments = nullptr;      // after() timers and spawned coroutines
-  std::unique_ptr<stream_filter> filter;  // TLS; null: what comes is what the handler sees
+  byte_buffer kept;  // input the handler has not consumed
+  byte_queue queue;  // output the kernel has not taken
+  std::unique_ptr<uncommon> rare;
+  attachment* attachments = nullptr;  // after() timers and spawned coroutines
   std::uint64_t opened_at;
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
@@ -114,6 +120,7 @@ struct slot final : connection {
   bool held : 1 = false;                 // the watchdog has named it
   bool outbound : 1 = false;             // we have connected
   bool awaited : 1 = false;              // its session is an awaited_session
+  bool filtered : 1 = false;             // it has a stream_filter
   bool part_held : 1 = false;            // the filter has a part of something
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
 
@@ -122,7 +129,11 @@ struct slot final : connection {
   }
   const service_options& options() const noexcept { return service->of->options; }
   service_counters& counters() const noexcept { return service->counters; }
-  const deadlines& limits() const noexcept { return overrides ? *overrides : options().deadlines; }
+  const deadlines& limits() const noexcept {
+    return rare && rare->overrides ? *rare->overrides : options().deadlines;
+  }
+  /// Only where `filtered`.
+  stream_filter& filter() const noexcept { return *rare->filter; }
   const connection_handler& handler() const noexcept { return *service->of->what; }
   /// A request has left, and nothing of its answer has come.
   bool awaits_answer() const noexcept { return outbound && sent_in_exchange; }

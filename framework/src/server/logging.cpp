@@ -18,8 +18,8 @@ spdlog::level::level_enum level_of(close_reason reason) noexcept {
 
 /// What was wrong with the peer's TLS.
 std::string filter_failure(const slot& which) {
-  if (!which.filter || which.filter->failure().empty()) return {};
-  return "; TLS: " + std::string{which.filter->failure()};
+  if (!which.filtered || which.filter().failure().empty()) return {};
+  return "; TLS: " + std::string{which.filter().failure()};
 }
 
 std::string and_suppressed(std::uint64_t count) {
