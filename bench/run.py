@@ -43,7 +43,7 @@ def parse(argv):
     parser.add_argument("--quick", action="store_true",
                         help="field: two short rounds, one number of connections; no results page")
     parser.add_argument("--rounds", type=_positive, help="paired repeats (default 5; --quick: 2)")
-    parser.add_argument("--duration", help="of one run, e.g. 500ms, 3s (default 3s; --quick: 1s)")
+    parser.add_argument("--duration", help="of one run, e.g. 500ms, 3s (default 3s; --quick: 500ms)")
     parser.add_argument("--json", metavar="FILE", help="write everything measured to FILE")
     parser.add_argument("--build", default=ROOT / "build" / "release", metavar="DIR",
                         help="where the programs are (default build/release)")
@@ -57,7 +57,7 @@ def parse(argv):
     if options.quick and options.name != "field":
         parser.error("--quick is for the whole field: leave out the name")
     options.rounds = options.rounds or (2 if options.quick else 5)
-    options.duration = options.duration or ("1s" if options.quick else "3s")
+    options.duration = options.duration or ("500ms" if options.quick else "3s")
     return options
 
 

@@ -28,13 +28,13 @@ def measure(programs, options, report):
     programs.need("driver", "raw", "echo_server", "http_server")
     for connections in QUICK_COUNTS if options.quick else ECHO_COUNTS:
         _echo(programs, options, report, connections)
-    _deadlines(programs, options, report)
     if not options.quick:
+        _deadlines(programs, options, report)
         growth.measure(programs, options, report)
     for who in ("server", "client"):
         _short(programs, options, report, who)
     _http(programs, options, report)
-    _memory(programs, report)
+    _memory(programs, options, report)
     if not options.quick:
         reaping.measure(programs, options, report, "graceful")
 
@@ -109,10 +109,12 @@ def _http(programs, options, report):
         return close(server, steer=True)
 
     once = ["short", "--ack-with-data", "--count", 20_000]
-    for section, what, run, unit, argv in (
-            (f"HTTP, {CONNECTIONS} connections kept alive", "kept alive", keep_alive, "request", ["long", "--count", 30_000]),
-            ("HTTP, `Connection: close`", "close", close, "connection", once),
-            ("HTTP, `Connection: close`, bound by the server", None, bound, "connection", None)):
+    sections = [
+        (f"HTTP, {CONNECTIONS} connections kept alive", "kept alive", keep_alive, "request", ["long", "--count", 30_000]),
+        ("HTTP, `Connection: close`", "close", close, "connection", once)]
+    if not options.quick:
+        sections.append(("HTTP, `Connection: close`, bound by the server", None, bound, "connection", None))
+    for section, what, run, unit, argv in sections:
         mode = "long" if what == "kept alive" else "short"
         given = servers.installed(servers.http(programs, mode), report)
         results = pairs.interleave(report, section, given, run, options.rounds)
@@ -122,8 +124,8 @@ def _http(programs, options, report):
             _against(report, f"HTTP, {what}: CPU", results, peer, ("server", "cpu_us_each"), goal, "<=")
 
 
-def _memory(programs, report):
-    echo = servers.installed(servers.echo(programs, mode="long"), report)
+def _memory(programs, options, report):
+    echo = {} if options.quick else servers.installed(servers.echo(programs, mode="long"), report)
     echo["Dwell"] = programs.dwell("long", idle="10min")
     echo["Dwell, coroutines"] = programs.dwell("long", idle="10min", handler="coroutine")
     rows = []
