@@ -23,7 +23,11 @@ from lab.report import Spread, ratios, say, table
 WHAT = "dwell-load's CPU against an epoll client in C and wrk, its latencies against h2load's"
 
 CONNECTIONS = 100
-RATE = 5_000  # far below half of what an idle core serves
+# h2load's connections each have a timer of the same 20 ms. Started together they send all at once, and what it
+# then tells is how long a queue of its own making takes; started 21 ms apart they send one every ms.
+EACH = 50  # requests a second and connection
+STAGGERED = 20
+RATE = EACH * STAGGERED  # far below half of what an idle core serves
 CASES = {  # name: (server's command line, the tool's flags, the other client, its arguments)
     "echo, long": (lambda programs: programs.dwell("long"), "echo", ["--mode", "long"], "driver", ["long"]),
     "echo, short, client closes": (lambda programs: programs.dwell("long"), "echo", ["--mode", "short"],
@@ -81,10 +85,10 @@ def _timed(network, argv, accepted=(0,)):
     return output, (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e6
 
 
-def _tool(network, programs, server, protocol, flags, duration):
+def _tool(network, programs, server, protocol, flags, duration, connections=CONNECTIONS):
     path = "/" if protocol == "http" else ""
     output, _ = _timed(network, [
-        programs.load_tool, "run", "--target", f"{protocol}://{server.address}{path}", "--connections", CONNECTIONS,
+        programs.load_tool, "run", "--target", f"{protocol}://{server.address}{path}", "--connections", connections,
         "--duration", duration, "--json", "--quiet", *flags], accepted=(0, 3))
     result = json.loads(output)["columns"][0]["at_rate"][0]
     if result["errors"]:
@@ -150,7 +154,8 @@ def _latencies(programs, options, report):
 
 def _our_latency(network, programs, server, duration):
     # Even, as h2load's requests are.
-    result = _tool(network, programs, server, "http", ["--rate", RATE, "--even", "--warmup", "500ms"], duration)
+    result = _tool(network, programs, server, "http", ["--rate", RATE, "--even", "--warmup", "500ms"], duration,
+                   STAGGERED)
     of = {name: dict(map(tuple, result["latencies"][name]["percentiles"])) for name in ("naive", "request")}
     return {"p50": of["naive"][0.5], "p99": of["naive"][0.99],
             "intended_p50": of["request"][0.5], "intended_p99": of["request"][0.99]}
@@ -159,9 +164,9 @@ def _our_latency(network, programs, server, duration):
 def _h2load_latency(network, server, duration):
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "log")
-        _timed(network, ["h2load", "--h1", "-c", CONNECTIONS, "-t1", "-D", max(1, round(_seconds(duration))),
-                         "--warm-up-time=500ms", f"--rps={RATE // CONNECTIONS}", f"--log-file={log}",
-                         f"http://{server.address}/"])
+        count = max(100, round(_seconds(duration) * EACH)) * STAGGERED
+        _timed(network, ["h2load", "--h1", "-c", STAGGERED, "-t1", "-n", count, "-r1", "--rate-period=21ms",
+                         f"--rps={EACH}", f"--log-file={log}", f"http://{server.address}/"])
         with open(log) as lines:  # start, status, microseconds
             times = sorted(int(line.split("\t")[2]) for line in lines)
     if len(times) < 100:
