@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <new>
-#include <utility>
 
 namespace dwell::inline v0 {
 namespace {
@@ -55,9 +55,9 @@ bool loop::has_turn(slot& c, bytes raw) {
 }
 
 void loop::resume_handshakes() {
-  std::vector<connection_id> waiting = std::exchange(handshakes_, {});
-  for (const connection_id& each : waiting) {
-    slot* const c = find(each);
+  std::size_t resumed = 0;
+  while (resumed < handshakes_.size() && handshakes_in_turn_ < handshakes_per_turn) {
+    slot* const c = find(handshakes_[resumed++]);
     if (c == nullptr) continue;
     const std::vector<std::byte> raw{c->kept.view().begin(), c->kept.view().end()};
     c->kept.clear();
@@ -65,6 +65,9 @@ void loop::resume_handshakes() {
     on_raw(*c, bytes{raw}, true);
     if (!c->is_released()) update_watch(*c);
   }
+  handshakes_.erase(handshakes_.begin(),
+                    handshakes_.begin() + static_cast<std::ptrdiff_t>(resumed));
+  if (!handshakes_.empty()) io_->wake();
 }
 
 stream_filter::received loop::unfilter(slot& c, bytes raw) {
