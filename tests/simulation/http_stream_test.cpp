@@ -3,6 +3,7 @@
 
 #include "http_cases/answers.hpp"
 #include "scenario.hpp"
+#include "tls_peer.hpp"
 
 #include <gmock/gmock.h>
 
@@ -437,6 +438,45 @@ TEST(http_stream, a_handler_that_waits_hears_of_the_end) {
     here.sim.advance(1s);
     EXPECT_EQ(here.all.why, close_reason::peer_reset);
     EXPECT_EQ(here.all.ended, 1);
+  });
+}
+
+// ── over TLS ──
+
+struct secure_site : site {
+  explicit secure_site(std::uint64_t seed)
+      : site{seed,
+             {.tls = dwell::tls_options{.certificate = certificate()}},
+             {.short_reads = 0.3, .short_writes = 0.3}} {}
+  static const dwell::tls_certificate& certificate() {
+    static const dwell::tls_certificate made = dwell::self_signed();
+    return made;
+  }
+};
+
+TEST(http_stream, over_tls_it_is_the_same) {
+  with_seeds([](std::uint64_t seed) {
+    secure_site here{seed};
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+      tls_peer client{here.sim, here.server, {.version = version}};
+      const std::string body = pattern(400'000);
+      client.write(post_of("/take", body.size()) + body + get_of("/count/0/3"));
+      const std::string end = "\r\n2 \r\n0\r\n\r\n";
+      EXPECT_TRUE(client.run_until([&] { return client.received().ends_with(end); }, 20s));
+      EXPECT_EQ(here.all.body, body);
+    }
+  });
+}
+
+TEST(http_stream, over_tls_what_came_with_the_end_is_read_also_late) {
+  with_seeds([](std::uint64_t seed) {
+    secure_site here{seed};
+    tls_peer client{here.sim, here.server};
+    client.write(post_of("/slowly", 300'000) + pattern(300'000));
+    client.advance(10ms);
+    client.send_close_notify();
+    EXPECT_TRUE(client.run_until([&] { return client.received().ends_with("300000"); }, 20s));
+    EXPECT_TRUE(here.all.complete);
   });
 }
 
