@@ -579,8 +579,10 @@ TEST(http_upgrade, the_handler_hears_of_the_end_when_it_is_decided) {
     here.sim.advance(6s);
     EXPECT_EQ(here.all.ended, 1);
     EXPECT_TRUE(client.is_open());
+    client.send("farewell");  // the answer to our last words, no request that crossed our FIN
     here.sim.advance(6s);
-    EXPECT_FALSE(client.is_open());
+    ASSERT_FALSE(client.is_open());
+    EXPECT_EQ(client.record().reap_raced, 0U);
   });
 }
 
