@@ -97,5 +97,55 @@ class Listener(unittest.TestCase):
         self.assertIn("the number of a descriptor was expected", run("echo_server", "--listen", "fd:x").stderr)
 
 
+class ServiceManager(unittest.TestCase):
+    """What systemd passes and hears, played by the test."""
+
+    def setUp(self):
+        if "no socket has the name" not in run("echo_server", "--listen", "systemd:x").stderr:
+            self.skipTest("built without DWELL_BUILD_SYSTEMD")
+
+    def start(self, folder, listener, name, **environment):
+        """A server that is told of `listener`, and the socket that it reports to."""
+        heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        heard.settimeout(PATIENCE)
+        heard.bind(f"{folder}/notify")
+        # LISTEN_PID has to be the server's own: a shell knows it before it becomes the server.
+        command = ["sh", "-c", f'exec 3<&{listener.fileno()}; LISTEN_PID=$$ exec "$@"', "sh"]
+        process = subprocess.Popen([*command, built("echo_server"), "--listen", f"systemd:{name}"], pass_fds=[listener.fileno()], text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**os.environ, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "echo", "NOTIFY_SOCKET": f"{folder}/notify", **environment})
+        return process, heard
+
+    def hear(self, heard, wanted):
+        words = ""
+        while wanted not in words:
+            words = heard.recv(4096).decode()
+        return words
+
+    def test_passes_a_socket_by_name_and_hears_how_the_server_is(self):
+        with tempfile.TemporaryDirectory() as folder, listening() as listener:
+            process, heard = self.start(folder, listener, "echo", WATCHDOG_USEC="400000")
+            with process, heard:
+                self.hear(heard, "READY=1")
+                with socket.create_connection(listener.getsockname(), timeout=PATIENCE) as peer:
+                    peer.sendall(b"hello")
+                    self.assertEqual(read_exactly(peer, 5), b"hello")
+                    self.hear(heard, "STATUS=1 connections")
+                for _ in range(3):
+                    self.hear(heard, "WATCHDOG=1")
+                process.send_signal(signal.SIGTERM)
+                self.hear(heard, "STOPPING=1")
+                self.assertIn("listening on 127.0.0.1:", process.communicate(timeout=PATIENCE)[0])
+                self.assertEqual(process.returncode, 0)
+
+    def test_a_name_that_was_not_passed_is_an_error(self):
+        with tempfile.TemporaryDirectory() as folder, listening() as listener:
+            process, heard = self.start(folder, listener, "web")
+            with process, heard:
+                self.assertIn("passed were: echo", process.communicate(timeout=PATIENCE)[1])
+                self.assertNotEqual(process.returncode, 0)
+        self.assertIn("none was passed", run("echo_server", "--listen", "systemd:web").stderr)
+
+
 if __name__ == "__main__":
     main()
