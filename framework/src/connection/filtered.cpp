@@ -117,9 +117,8 @@ void loop::end_of_messages(slot& c) {
   if (look(c) && (c.is_released() || c.input_ended)) return;
   if (!c.said_end) {
     c.said_end = true;
-    after_timer::start(c, until_its_fin, [this](connection& peer) {
-      mark(as_slot(peer), pending_work::tell_end);
-    });
+    after_timer::start(c, until_its_fin,
+                       [this](connection& peer) { mark(as_slot(peer), pending_work::tell_end); });
   }
   update_deadline(c);
 }
