@@ -82,6 +82,13 @@ void tls_session::write(std::string_view data) {
 
 void tls_session::write_close_notify() { SSL_shutdown(ssl_.get()); }
 
+void tls_session::write_key_update(bool wants_one_back) {
+  ERR_clear_error();
+  SSL_key_update(ssl_.get(),
+                 wants_one_back ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+  SSL_do_handshake(ssl_.get());
+}
+
 std::string& tls_session::unsent() {
   BIO* const out = SSL_get_wbio(ssl_.get());
   const std::size_t before = unsent_.size();

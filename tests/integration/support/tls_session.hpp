@@ -33,6 +33,7 @@ class tls_session {
   bool got_close_notify() const;
   void write(std::string_view data);
   void write_close_notify();
+  void write_key_update(bool wants_one_back);
   /// For the wire; what has left is to be dropped.
   std::string& unsent();
   /// Of what the server has shown: its subject's common name.
