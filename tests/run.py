@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
-BEHAVIOUR = "^(unit|model|simulation|integration|kernel|load|snippets)$"
+BEHAVIOUR = "^(unit|model|simulation|integration|interop|kernel|load|snippets)$"
 
 
 @dataclass

@@ -29,6 +29,7 @@ enum class pending_work : std::uint8_t {
   leave = 16,            ///< idle while the server drains
   resume_awaiting = 32,  ///< a coroutine of another connection can go on
   tell_closing = 64,     ///< that it closes is decided, and takes longer than this turn
+  tell_end = 128,        ///< the peer has said that it sends no more, and its FIN does not come
 };
 
 /// What few connections have, so that it costs the others one pointer.
@@ -122,6 +123,7 @@ struct slot final : connection {
   bool awaited : 1 = false;              // its session is an awaited_session
   bool filtered : 1 = false;             // it has a stream_filter
   bool part_held : 1 = false;            // the filter has a part of something
+  bool said_end : 1 = false;             // the peer has, by its filter's protocol
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
 
   std::uint64_t generation() const noexcept {
