@@ -37,10 +37,13 @@ std::string encode_websocket_frame(websocket_opcode what, bytes payload) {
   return made;
 }
 
-std::string encode_websocket_close(std::uint16_t code, std::string_view reason) {
-  std::string made{static_cast<char>(code >> 8U), static_cast<char>(code & 0xFFU)};
-  made.append(cut_utf8(reason, longest_control_payload - made.size()));
-  return made;
+websocket_close_payload::websocket_close_payload(std::uint16_t code,
+                                                 std::string_view reason) noexcept {
+  bytes_[0] = static_cast<std::byte>(code >> 8U);
+  bytes_[1] = static_cast<std::byte>(code & 0xFFU);
+  const std::string_view said = cut_utf8(reason, bytes_.size() - 2);
+  std::memcpy(bytes_.data() + 2, said.data(), said.size());
+  size_ = static_cast<std::uint8_t>(2 + said.size());
 }
 
 bool is_websocket_close_code(std::uint16_t code) noexcept {

@@ -43,8 +43,18 @@ class websocket_frame_header {
 /// The whole frame.
 std::string encode_websocket_frame(websocket_opcode what, bytes payload);
 
-/// The payload of a Close frame; of `reason` as much as fits, without cutting a character.
-std::string encode_websocket_close(std::uint16_t code, std::string_view reason);
+/// What a Close frame says; of `reason` as much as fits, without cutting a character.
+class websocket_close_payload {
+ public:
+  /// Nothing.
+  websocket_close_payload() noexcept = default;
+  websocket_close_payload(std::uint16_t code, std::string_view reason) noexcept;
+  bytes encoded() const noexcept { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<std::byte, longest_control_payload> bytes_{};
+  std::uint8_t size_ = 0;
+};
 
 /// Whether a peer may send this code (RFC 6455, 7.4; and the registry's 1012 to 1014).
 bool is_websocket_close_code(std::uint16_t code) noexcept;

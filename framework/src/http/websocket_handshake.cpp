@@ -40,10 +40,6 @@ std::optional<std::string_view> only(const request& in, std::string_view name) n
   return found;
 }
 
-bool same_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::ranges::equal(a, b, {}, to_lower, to_lower);
-}
-
 response refusal_of(http::status code, std::string_view why) {
   response made{.status = code};
   made.body.append(why) += '\n';
