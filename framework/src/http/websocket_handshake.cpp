@@ -47,7 +47,7 @@ response refusal_of(http::status code, std::string_view why) {
 }
 
 response upgrade_required(std::string_view why) {
-  response made = refusal_of(status{426}, why);
+  response made = refusal_of(status::upgrade_required, why);
   made.headers.push_back({"Upgrade", "websocket"});
   made.headers.push_back({"Sec-WebSocket-Version", "13"});
   return made;
