@@ -52,10 +52,13 @@ class room {
   /// False: too much waits to be passed on, and nobody will hear this.
   bool say(dwell::server& server, const json& what) {
     const std::string frame = http::encode_websocket_text(what.dump());
-    const std::scoped_lock lock{mutex_};
-    if (unsaid_.size() + frame.size() > most_unsaid) return false;
-    unsaid_ += frame;
-    if (!std::exchange(telling_, true)) tell(server);
+    {
+      const std::scoped_lock lock{mutex_};
+      if (unsaid_.size() + frame.size() > most_unsaid) return false;
+      unsaid_ += frame;
+      if (std::exchange(telling_, true)) return true;
+    }
+    tell(server);
     return true;
   }
 
@@ -66,17 +69,21 @@ class room {
     return here;
   }
 
+  /// Not under the lock: where a loop has ended, each() is done before it returns.
   void tell(dwell::server& server) {
+    std::string frames;
+    {
+      const std::scoped_lock lock{mutex_};
+      frames = std::exchange(unsaid_, {});
+      telling_ = !frames.empty();
+    }
+    if (frames.empty()) return;
     server.each(
-        [frames = std::exchange(unsaid_, {})](dwell::connection& to) {
+        [frames = std::move(frames)](dwell::connection& to) {
           if (!members_here().contains(to.id())) return;
           if (to.queued() + frames.size() <= most_queued) to.send(frames);
         },
-        [this, &server] {
-          const std::scoped_lock lock{mutex_};
-          telling_ = !unsaid_.empty();
-          if (telling_) tell(server);
-        });
+        [this, &server] { tell(server); });
   }
 
   std::mutex mutex_;

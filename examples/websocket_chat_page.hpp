@@ -132,6 +132,7 @@ at("say").addEventListener("submit", (event) => {
   at("text").value = "";
 });
 at("name").addEventListener("change", () => { if (socket.readyState === WebSocket.OPEN) introduce(); });
+addEventListener("resize", () => { at("said").scrollTop = at("said").scrollHeight; });  // a keyboard has come, or gone
 addEventListener("online", () => { if (socket.readyState === WebSocket.CLOSED) connect(); });
 connect();
 </script>

@@ -42,7 +42,7 @@ websocket_close_payload::websocket_close_payload(std::uint16_t code,
   bytes_[0] = static_cast<std::byte>(code >> 8U);
   bytes_[1] = static_cast<std::byte>(code & 0xFFU);
   const std::string_view said = cut_utf8(reason, bytes_.size() - 2);
-  std::memcpy(bytes_.data() + 2, said.data(), said.size());
+  std::ranges::copy(bytes{said}, bytes_.begin() + 2);
   size_ = static_cast<std::uint8_t>(2 + said.size());
 }
 
