@@ -122,7 +122,10 @@ bool websocket::ping(bytes payload) noexcept {
 }
 
 bool websocket_session::send(websocket_opcode what, bytes payload) noexcept {
-  if (sent_close) return false;
+  return !code && send_frame(what, payload);
+}
+
+bool websocket_session::send_frame(websocket_opcode what, bytes payload) noexcept {
   const websocket_frame_header header{what, payload.size()};
   x->peer().answer_goes_on();
   return x->send(header.encoded()) && x->send(payload);
@@ -145,7 +148,7 @@ void websocket_session::send_close(std::uint16_t number, std::string_view reason
   const auto payload = number == number_of(websocket_close_code::no_code)
                            ? websocket_close_payload{}
                            : websocket_close_payload{number, reason};
-  send(websocket_opcode::close, payload.encoded());
+  send_frame(websocket_opcode::close, payload.encoded());
   sent_close = true;
   if (!code) code = websocket_close_code{number};
   x->peer().announced_close();

@@ -26,7 +26,9 @@ struct websocket_session final : websocket {
     return static_cast<const websocket_session&>(which);
   }
 
+  /// Unless it is over.
   bool send(websocket_opcode what, bytes payload) noexcept;
+  bool send_frame(websocket_opcode what, bytes payload) noexcept;
   /// A Close of ours, unless there was one. `code` may be no_code.
   void send_close(std::uint16_t code, std::string_view reason) noexcept;
   /// The connection is about to end, and not by us.

@@ -82,8 +82,8 @@ class websocket {
   task<websocket_message> read();
 
   /// Queues a message, which is copied or sent before it returns; never waits. `text` has to be
-  /// UTF-8, which is not checked. False once the WebSocket closes. See connection::send() for the
-  /// bounds.
+  /// UTF-8, which is not checked. False once the WebSocket closes, or read() has returned false.
+  /// See connection::send() for the bounds.
   bool send_text(std::string_view text) noexcept;
   bool send_binary(bytes data) noexcept;
   /// send, then waits while output is above limits.high_watermark. Says nothing about delivery. One
