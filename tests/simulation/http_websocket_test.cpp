@@ -576,6 +576,19 @@ TEST(websocket, does_not_ask_a_peer_whose_pongs_nobody_reads) {
   EXPECT_THAT(one.frames(), ElementsAre(server_frame{1, "done"}));
 }
 
+TEST(websocket, a_heartbeat_ends_with_its_handler) {
+  seen all;
+  simulation sim;
+  auto& server =
+      sim.serve({.deadlines = {.idle = 1500ms}}, serving(echo(all), {.ping_interval = 2s}));
+  client one = open(sim, server);
+  one.end.stay_at_end();
+  sim.advance(5s);  // our FIN is out, and the peer keeps its end
+  EXPECT_EQ(all.ends.size(), 1U);
+  EXPECT_TRUE(one.end.is_open());
+  EXPECT_THAT(one.frames(), ElementsAre(server_frame{8, close_payload(1001)}));
+}
+
 // ── bounds ──
 
 TEST(websocket, a_peer_that_does_not_read_is_not_read) {

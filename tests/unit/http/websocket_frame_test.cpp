@@ -29,12 +29,12 @@ TEST(websocket_frame, is_what_a_client_reads) {
 
 TEST(websocket_frame, cuts_a_long_reason_between_characters) {
   std::string reason;
-  for (int i = 0; i < 60; ++i) reason += "\xC3\xA4";
+  for (int i = 0; i < 62; ++i) reason += "\xC3\xA4";
   const auto payload = [](std::uint16_t code, std::string_view said) {
     return std::string{websocket_close_payload{code, said}.encoded().text()};
   };
-  EXPECT_EQ(payload(1000, reason).size(), 122U);
-  EXPECT_EQ(payload(1000, 'x' + reason).size(), 123U);
+  EXPECT_EQ(payload(1000, reason).size(), 124U);
+  EXPECT_EQ(payload(1000, 'x' + reason).size(), 125U);
   EXPECT_EQ(payload(4999, "bye"),
             "\x13\x87"
             "bye");
