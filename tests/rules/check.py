@@ -27,7 +27,7 @@ LAYERS = {
     "server": (BELOW_CONNECTION | {"connection", "tls"}, {"asio", "spdlog"}),
     "client": (BELOW_CONNECTION | {"connection", "tls", "server"}, {"asio", "spdlog"}),
     "framing": (BELOW_CONNECTION - {"engine"} | {"connection"}, set()),
-    "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing", "server"}, {"llhttp", "spdlog"}),
+    "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing", "server"}, {"llhttp", "openssl", "spdlog"}),
     "kernel": ({"net", "base"}, {"libmnl"}),
     "admin": (BELOW_CONNECTION - {"engine"} | {"connection", "server", "http", "kernel"},
               {"prometheus", "nlohmann", "spdlog"}),
