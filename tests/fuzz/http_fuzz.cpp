@@ -65,7 +65,8 @@ dwell::task<> write_less(dwell::http::exchange& with) {
 }
 
 /// How much had come, or left, by then makes a difference.
-constexpr std::array<std::string_view, 2> hasty{"/streamed/early", "/streamed/throws"};
+constexpr std::array<std::string_view, 3> hasty{"/streamed/early", "/streamed/throws",
+                                                "/streamed/echo"};
 
 void add_streamed(dwell::http::router& routes) {
   routes.post("/streamed/echo", echo_streamed);
@@ -126,8 +127,8 @@ bool mentions_expect(std::string_view text) {
 bool pieces_make_no_difference(const plan& what, std::string_view sent) {
   const bool quick = static_cast<std::int64_t>(what.pieces.size()) * what.pause < 5s &&
                      static_cast<setup>(what.variant % setups) != setup::impatient;
-  const auto is_sent = [sent](std::string_view what) {
-    return sent.find(what) != std::string_view::npos;
+  const auto is_sent = [sent](std::string_view path) {
+    return sent.find(path) != std::string_view::npos;
   };
   return what.is_plain() && quick && what.pieces.size() > 1 && !mentions_expect(sent) &&
          std::ranges::none_of(hasty, is_sent);

@@ -259,7 +259,10 @@ class tampered_client {
         server_.drain();
         spoilt_ = true;
         break;
-      case 15: network_.freeze(server_, dwell::duration{now.number() % 3'000}); break;
+      case 15:  // longer than a deadline, if often
+        network_.freeze(server_, dwell::duration{now.number() % 3'000});
+        spoilt_ = true;
+        break;
       default: break;
     }
     if (!record.empty()) socket_.send(record);
