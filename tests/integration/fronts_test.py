@@ -217,7 +217,7 @@ class Smuggling(unittest.TestCase):
 class KeepAlive(unittest.TestCase):
     """Requests that the front sends over a connection whose idle deadline passes just then."""
 
-    CLIENTS, ROUNDS, IDLE = 20, 6, 0.4
+    CLIENTS, ROUNDS, IDLE = 20, 5, 0.4
 
     def no_request_is_lost(self, program, configuration):
         program = shutil.which(program, path="/usr/sbin:/usr/bin:/usr/local/sbin")

@@ -63,10 +63,6 @@ TEST(reap_race, raw_over_tls) {
   run({.what = echo, .request = "request", .over = wire::tls, .tries = 400});
 }
 
-TEST(reap_race, raw_over_tls_stalled) {
-  run({.what = echo, .request = "request", .over = wire::tls, .tries = 200, .stalled = true});
-}
-
 TEST(reap_race, raw_stalled) { run({.what = echo, .request = "request", .stalled = true}); }
 
 TEST(reap_race, raw_abort_after_fin) {

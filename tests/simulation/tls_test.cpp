@@ -164,6 +164,24 @@ TEST(tls, tells_truncation_from_the_end) {
   }
 }
 
+// Its last flight, data, and what ends it, in one receive.
+TEST(tls, opens_before_what_spoils_it_is_told) {
+  for (const bool by_coroutine : {true, false}) {
+    simulation sim{{.seed = 4}};
+    auto& server = sim.serve(secured(), by_coroutine ? dwell::handler{echo} : echoing());
+    tls_peer client{sim, server};
+    client.write("x");
+    sim.advance(10ms);
+    client.pump();
+    client.socket().send(
+        std::string_view{"\x17\x03\x03\x00\x05"
+                         "abcde",
+                         10});
+    client.advance(1s);
+    EXPECT_EQ(client.socket().record().reason, close_reason::protocol_error);
+  }
+}
+
 TEST(tls, answers_who_only_says_goodbye) {
   simulation sim{{.seed = 4}};
   auto& server = sim.serve(secured(), [](connection& peer) -> task<> {

@@ -28,14 +28,16 @@ void loop::on_raw(slot& c, bytes raw, bool more) {
     if (!c.opened && !has_turn(c, raw)) return;
     const stream_filter::received got = unfilter(c, raw);
     if (!answer(c)) return;
-    if (!c.opened && got.now != stream_filter::progress::opening &&
-        got.now != stream_filter::progress::failed) {
+    // What came behind the handshake may be data, and then what ends the connection.
+    const bool failed = got.now == stream_filter::progress::failed;
+    const bool has_opened = got.now != stream_filter::progress::opening && !failed;
+    if (!c.opened && (has_opened || got.size != 0)) {
       finish_handshake(c);
       if (c.is_released()) return;
     }
     if (got.size != 0) on_input(c, {unfiltered_.data(), got.size}, more);
     if (c.is_released()) return;
-    if (got.now == stream_filter::progress::failed) close(c, close_reason::protocol_error);
+    if (failed) close(c, close_reason::protocol_error);
     if (got.now == stream_filter::progress::ended) return end_of_messages(c);
     update_deadline(c);
   } catch (const std::bad_alloc&) {
