@@ -68,6 +68,7 @@ class loop final : public engine_events {
 
   // ── what handlers cause (see connection.hpp) ──
   bool send(slot& c, bytes data) noexcept;
+  bool send_file(slot& c, file_part what) noexcept;
   void half_close(slot& c) noexcept;
   void close(slot& c, close_reason reason, std::optional<close_method> method = {}) noexcept;
   void resume(slot& c) noexcept;
@@ -263,6 +264,17 @@ class loop final : public engine_events {
   void took(slot& c, std::size_t count) noexcept;
   void count_sent(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
+
+  // file_output.cpp
+  enum class file_progress : std::uint8_t { goes_on, peer_lost, file_lost };
+  bool push_file(slot& c) noexcept;
+  file_progress push_before_file(slot& c);
+  file_progress push_plain_file(slot& c, outgoing_file& out);
+  file_progress push_filtered_file(slot& c, outgoing_file& out);
+  static void advance_file(outgoing_file& out, std::size_t count) noexcept;
+  bool end_file(slot& c);
+  bool lose_file(slot& c);
+  static void drop_file(slot& c) noexcept;
 
   // phases.cpp: which deadline counts, and what happens at it
   phase phase_of(const slot& c) const noexcept;

@@ -2,6 +2,7 @@
 
 #include <dwell/closing/close_record.hpp>
 #include <dwell/connection/connection.hpp>
+#include <dwell/connection/file.hpp>
 
 #include "base/byte_buffer.hpp"
 #include "base/byte_queue.hpp"
@@ -31,10 +32,19 @@ enum class pending_work : std::uint8_t {
   tell_closing = 64,     ///< that it closes is decided, and takes longer than this turn
 };
 
+/// A file on its way out, once what is queued before it has left.
+struct outgoing_file {
+  file_part rest;
+  std::size_t left_in_turn;  // bytes
+  std::uint16_t turn;        // the loop's, low half
+  byte_queue after;          // what was sent after it, not filtered yet
+};
+
 /// What few connections have, so that it costs the others one pointer.
 struct uncommon {
   std::optional<deadlines> overrides{};     ///< set_deadline's
   std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
+  std::optional<outgoing_file> file{};
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
@@ -123,6 +133,7 @@ struct slot final : connection {
   bool filtered : 1 = false;             // it has a stream_filter
   bool part_held : 1 = false;            // the filter has a part of something
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
+  bool sends_file : 1 = false;           // it has an outgoing_file
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
