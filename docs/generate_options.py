@@ -48,6 +48,7 @@ READABLE = [
     (r"std::chrono::seconds\{(\d+)\}", lambda number: f"{number} s"),
     (r"std::chrono::hours\{(\d+)\}", lambda number: f"{number} h"),
     (r"std::size_t\{(\d+)\} \* 1024", lambda kib: f"{int(kib) // 1024} MiB" if int(kib) % 1024 == 0 else f"{kib} KiB"),
+    (r"std::uint64_t\{(\d+)\} << 30", "{} GiB".format),
     (r'\.address = "([^"]+)", \.port = (\d+)', "`{}:{}`".format),
     (r"([\d']+)", lambda number: number.replace("'", ",")),
     (r"(true|false)", {"true": "on", "false": "off"}.get),

@@ -137,6 +137,10 @@ void connection::message_received() noexcept {
   c.answering = true;
 }
 
+void connection::message_awaited() noexcept {
+  as_slot(*this).message_open = as_slot(*this).answering = false;
+}
+
 void connection::answer_goes_on() noexcept {
   as_slot(*this).clock.answer_goes_on(host(*this).io().now_tick());
 }

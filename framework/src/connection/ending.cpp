@@ -260,14 +260,15 @@ void loop::reap(slot& c, close_reason reason) {
     if (!c.is_released()) advance(c);
     return;
   }
+  const bool has_last_words = say_last_words(c, reason);
   decide(c, reason, {});
   if (c.state != lifecycle_state::open || c.done == close_method::abort ||
       c.done == close_method::peer_first) {
     return advance(c);
   }
-  c.reaped = true;
+  c.reaped = !has_last_words;  // whatever answers these has not crossed our FIN
   step(c, lifecycle_event::close);
-  if (c.filtered && (!push(c) || queued(c) != 0)) {  // its end comes before our FIN
+  if ((c.filtered || has_last_words) && (!push(c) || queued(c) != 0)) {  // they come before our FIN
     if (!c.is_released()) advance(c);
     return;
   }
@@ -287,6 +288,15 @@ void loop::reap(slot& c, close_reason reason) {
     c.input_ended = late.what == received::outcome::end;
     step(c, lifecycle_event::flushed_direct);
   }
+}
+
+/// True when its handler had something to say.
+bool loop::say_last_words(slot& c, close_reason reason) {
+  enter(c);
+  guarded(c, [&] { c.handler().on_deadline(c, c.session, reason); });
+  active_ = nullptr;
+  exchange_current(outer_);
+  return queued(c) != 0;
 }
 
 void loop::linger_after_reap(slot& c) {

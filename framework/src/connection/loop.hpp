@@ -325,6 +325,7 @@ class loop final : public engine_events {
   void poll_unacknowledged(slot& c);
   void end_session(slot& c) noexcept;
   void reap(slot& c, close_reason reason);
+  bool say_last_words(slot& c, close_reason reason);
   void linger_after_reap(slot& c);
   void close_later(slot& c);
   void lose_peer(slot& c, int error);

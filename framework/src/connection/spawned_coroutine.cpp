@@ -7,21 +7,6 @@
 #include <utility>
 
 namespace dwell::inline v0 {
-namespace {
-
-/// Destroys a coroutine that has ended, also with an exception.
-class holder {
- public:
-  explicit holder(spawned_coroutine& which) noexcept : which_{which} { which.hold(); }
-  holder(const holder&) = delete;
-  holder& operator=(const holder&) = delete;
-  ~holder() { which_.let_go(); }
-
- private:
-  spawned_coroutine& which_;
-};
-
-}  // namespace
 
 spawned_coroutine::spawned_coroutine(slot& c) noexcept : attachment{c}, coroutine{kind::spawned} {
   peer = &c;

@@ -18,11 +18,21 @@ class spawned_coroutine final : public attachment, public coroutine {
   static void* operator new(std::size_t size) { return take_frame(size); }
   static void operator delete(void* self, std::size_t size) noexcept { give_frame(self, size); }
 
-  /// While somebody resumes it, nobody else destroys it.
-  void hold() noexcept { held_ = true; }
-  void let_go() noexcept;
+  /// While somebody resumes it, nobody else destroys it; then it goes if it has ended, also with an
+  /// exception.
+  class holder {
+   public:
+    explicit holder(spawned_coroutine& which) noexcept : which_{which} { which.held_ = true; }
+    holder(const holder&) = delete;
+    holder& operator=(const holder&) = delete;
+    ~holder() { which_.let_go(); }
+
+   private:
+    spawned_coroutine& which_;
+  };
 
  private:
+  void let_go() noexcept;
   explicit spawned_coroutine(slot& c) noexcept;
   void connection_ended() override;
   void on_writable() override;

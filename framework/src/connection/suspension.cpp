@@ -35,10 +35,8 @@ void suspension::resume() noexcept {
   }
   slot& c = *waiting.peer;
   if (waiting.what == coroutine::kind::spawned) {
-    spawned_coroutine& spawned = spawned_coroutine::of(waiting);
-    spawned.hold();
+    const spawned_coroutine::holder held{spawned_coroutine::of(waiting)};
     here.run_handler(c, [this] { resume_ended(); });
-    spawned.let_go();
   } else {
     const bool outlived = waiting.outlives;
     here.run_handler(c, [this] { resume_ended(); });
@@ -51,6 +49,14 @@ void suspension::resume_ended() {
   unlink();
   waiting_->resume(std::exchange(sleeper_, nullptr));
 }
+
+void suspension::resume_within() {
+  if (waiting_->what != coroutine::kind::spawned) return resume_ended();
+  const spawned_coroutine::holder held{spawned_coroutine::of(*waiting_)};
+  resume_ended();
+}
+
+void suspension::waits_for_peer(bool on) noexcept { waiting_->owe(!on); }
 
 void suspension::resume_later() {
   host().mail()->order([this](loop&) { resume(); });

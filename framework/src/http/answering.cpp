@@ -37,18 +37,20 @@ void responder::dispatch(connection& peer, session& self, incoming_request& what
     return respond(peer, self, what, read, std::move(*answer));
   }
   if (!what.set_params(match)) {
-    return refuse(peer, self, {status::bad_request, "the path is not valid percent-encoding"},
-                  read.method);
+    return refuse(peer, self, bad_path, read.method);
   }
   const route_handler& handler = *match.found->handler_for(what.method());
   if (const auto* const plain = handler.as_plain()) {
     return respond(peer, self, what, read, call(peer, what, *plain));
   }
   if (!self.current) {
-    self.current = std::make_unique<exchange>(peer, read);
+    self.current = std::make_unique<held_request>(peer, read);
     self.current->body = what.body();
     self.current->request.set_body(self.current->body);
     self.current->request.set_params(routes_.tree().match(self.current->request.path()));
+  }
+  if (const auto* const streaming = handler.as_streaming()) {
+    return start_stream(peer, self, *streaming, false);
   }
   self.answering = true;
   peer.spawn(run(peer, self, *handler.as_coroutine()));
@@ -70,7 +72,7 @@ task<> responder::run(connection& peer, session& self,
                       const route_handler::coroutine& handler) const {
   response answer = co_await guarded(peer, self.current->request, handler);
   if (!peer.is_open()) co_return;
-  exchange& current = *self.current;
+  held_request& current = *self.current;
   respond(peer, self, current.request, current.what, std::move(answer));
   go_on(peer, self);
 }
@@ -106,7 +108,7 @@ void responder::respond(connection& peer, session& self, const request& what, co
 
   if (at_once) return finish(peer, self, what, {answer.status, body.size(), answer.close});
   self.head_sent = true;
-  if (!self.current) self.current = std::make_unique<exchange>(peer, read);
+  if (!self.current) self.current = std::make_unique<held_request>(peer, read);
   self.current->writer.emplace(std::move(answer), to);
   self.answering = true;
   send_body(peer, self);
@@ -114,7 +116,7 @@ void responder::respond(connection& peer, session& self, const request& what, co
 
 /// Sends the rest of an answer as far as there is room. When all of it is, the exchange is gone.
 void responder::send_body(connection& peer, session& self) const {
-  exchange& current = *self.current;
+  held_request& current = *self.current;
   switch (current.writer->write(peer)) {
     case body_writer::outcome::done:
       return finish(peer, self, current.request, current.writer->progress(peer));
@@ -163,6 +165,9 @@ void responder::on_close(const connection& peer, session& self, const close_reco
   } else if (self.current && self.current->writer) {
     const sent_answer cut = self.current->writer->progress(peer);
     line = access_line(self.current->request, cut.status, cut.body, peer.age() - self.started);
+  } else if (self.current && self.current->streamed && self.head_sent) {
+    const streamed_exchange& cut = *self.current->streamed;
+    line = access_line(self.current->request, cut.code, cut.sent, peer.age() - self.started);
   } else {
     line = access_line(peer, std::nullopt);
   }

@@ -18,7 +18,12 @@ std::size_t responder::on_data(connection& peer, session& self, bytes data) cons
   self.in_on_data = true;
   bool waits = false;
   for (int answered = 0; peer.is_open() && !rest.empty() && !waits;) {
-    if (self.answering || !peer.is_writable()) {
+    if (self.takes_stream()) {
+      const std::size_t used = feed_stream(peer, self, rest);
+      rest.remove_prefix(used);
+      waits = used == 0 && (!self.current || self.current->streamed->reader == nullptr);
+      if (used == 0) break;
+    } else if (self.answering || !peer.is_writable()) {
       waits = true;  // go_on(), or falling below the low watermark, brings it again
     } else if (answered == requests_per_turn) {
       waits = true;
@@ -38,12 +43,14 @@ std::size_t responder::on_data(connection& peer, session& self, bytes data) cons
   }
   self.in_on_data = false;
   self.more = waits;
+  if (self.peer_closed) end_input(self);
   if (self.peer_closed && !self.answering && !waits) peer.close(close_reason::peer_closed);
   return data.size() - rest.size();
 }
 
 void responder::on_peer_closed(connection& peer, session& self) const {
   self.peer_closed = true;
+  end_input(self);
   if (!self.answering && !self.more) peer.close(close_reason::peer_closed);
 }
 
@@ -85,25 +92,31 @@ std::size_t responder::read_request(connection& peer, session& self, std::string
 /// The head is whole, and a body follows.
 void responder::await_body(connection& peer, session& self, const head& read,
                            bool nothing_came) const {
-  body_reader reader{read, options_.body, limits_};
+  incoming_request asked{peer, read};
+  const route_match match = routes_.tree().match(asked.path());
+  auto no = answer_without_handler(asked, match);
+  const auto* const streaming =
+      no ? nullptr : match.found->handler_for(read.method)->as_streaming();
+  body_reader reader{read, streaming ? options_.streamed_body : options_.body, limits_};
   if (const auto& bad = reader.refused()) return refuse(peer, self, *bad, read.method);
-  if (read.expects_continue && nothing_came) {
-    const incoming_request asked{peer, read};
-    const route_match match = routes_.tree().match(asked.path());
-    if (auto no = answer_without_handler(asked, match)) {
-      head last = read;
-      last.keep_alive = false;  // nobody knows whether the body still comes
-      return respond(peer, self, asked, last, std::move(*no));
-    }
-    peer.send("HTTP/1.1 100 Continue\r\n\r\n");
+  const bool asks = read.expects_continue && nothing_came;
+  if (asks && no) {
+    head last = read;
+    last.keep_alive = false;  // nobody knows whether the body still comes
+    return respond(peer, self, asked, last, std::move(*no));
   }
+  if (streaming && !asked.set_params(match)) return refuse(peer, self, bad_path, read.method);
+  if (asks && !streaming) peer.send("HTTP/1.1 100 Continue\r\n\r\n");
   peer.message_started();  // deadlines.read anew: the header was in time
-  self.current = std::make_unique<exchange>(peer, read);
+  self.current = std::make_unique<held_request>(peer, read);
   self.current->reader.emplace(reader);
+  if (!streaming) return;
+  self.current->request.set_params(routes_.tree().match(self.current->request.path()));
+  start_stream(peer, self, *streaming, asks);
 }
 
 std::size_t responder::read_body(connection& peer, session& self, std::string_view input) const {
-  exchange& current = *self.current;
+  held_request& current = *self.current;
   const std::size_t used = current.reader->read(input, current.body);
   if (const auto& bad = current.reader->refused()) {
     return refuse(peer, self, *bad, current.what.method), 0;
@@ -113,14 +126,20 @@ std::size_t responder::read_body(connection& peer, session& self, std::string_vi
     dispatch(peer, self, current.request, current.what);
     return used;
   }
-  current.in_window += used;
-  const duration window = peer.options().deadlines.read;
-  if (options_.body_rate != 0 && window != off &&
-      current.in_window >= options_.body_rate * static_cast<std::uint64_t>(window.count()) / 1000) {
-    current.in_window = 0;
-    peer.message_started();
-  }
+  enough_came(peer, current, used);
   return used;
+}
+
+/// True when as many bytes came as have to within deadlines.read, which starts anew then.
+bool responder::enough_came(connection& peer, held_request& current, std::size_t came) const {
+  const duration window = peer.options().deadlines.read;
+  if (options_.body_rate == 0 || window == off) return false;
+  current.in_window += came;
+  const auto length = static_cast<std::uint64_t>(window.count());
+  if (current.in_window < options_.body_rate * length / 1000) return false;
+  current.in_window = 0;
+  peer.message_started();
+  return true;
 }
 
 void responder::refuse(connection& peer, session& self, const refusal& why, method asked) const {
@@ -149,11 +168,19 @@ void responder::say_last_words(connection& peer, session& self, const refusal& w
 }
 
 void responder::on_deadline(connection& peer, session& self, close_reason why) const {
+  if (self.is_upgraded()) {
+    auto& goodbye = self.current->streamed->on_deadline_call;
+    if (goodbye) goodbye(why);
+    return;
+  }
+  if (why == close_reason::idle_timeout || why == close_reason::lifetime ||
+      why == close_reason::drain) {
+    return;  // clients were told
+  }
   if (self.head_sent) return peer.close(why, close_method::abort);  // or it would look finished
   const method asked = self.current ? self.current->what.method : method::get;
   if (why == close_reason::read_timeout) {
-    say_last_words(peer, self, {status::request_timeout, "the request took too long to come"},
-                   asked);
+    say_last_words(peer, self, too_slow, asked);
   } else if (why == close_reason::handle_timeout) {
     say_last_words(peer, self, {status::service_unavailable, "the answer took too long"}, asked);
   }

@@ -11,4 +11,7 @@ struct refusal {
   const char* why = "";  ///< for a person, static
 };
 
+inline constexpr refusal too_slow{status::request_timeout, "the request took too long to come"};
+inline constexpr refusal bad_path{status::bad_request, "the path is not valid percent-encoding"};
+
 }  // namespace dwell::http

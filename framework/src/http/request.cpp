@@ -10,10 +10,6 @@
 namespace dwell::http {
 namespace {
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::ranges::equal(a, b, {}, to_lower, to_lower);
-}
-
 /// Removes what is before `mark` from `text`, the mark too, and returns it.
 std::string_view take_until(std::string_view& text, std::string_view mark) noexcept {
   const auto end = std::min(text.find(mark), text.size());
@@ -106,7 +102,7 @@ std::string_view request::param(std::string_view name) const noexcept {
 
 std::optional<std::string_view> request::header(std::string_view name) const noexcept {
   for (const field& each : headers()) {
-    if (equal_ignoring_case(each.name, name)) return each.value;
+    if (same_ignoring_case(each.name, name)) return each.value;
   }
   return std::nullopt;
 }

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace dwell::http {
@@ -28,12 +29,14 @@ class responder {
   void on_writable(connection& peer, session& self) const;
   void on_peer_closed(connection& peer, session& self) const;
   void on_deadline(connection& peer, session& self, close_reason why) const;
+  void on_closing(const session& self) const;
   void on_close(const connection& peer, session& self, const close_record& record) const;
 
  private:
   std::size_t read_request(connection& peer, session& self, std::string_view input) const;
   std::size_t read_body(connection& peer, session& self, std::string_view input) const;
   void await_body(connection& peer, session& self, const head& read, bool nothing_came) const;
+  bool enough_came(connection& peer, held_request& current, std::size_t came) const;
   void refuse(connection& peer, session& self, const refusal& why, method asked) const;
   void say_last_words(connection& peer, session& self, const refusal& why, method asked) const;
 
@@ -44,6 +47,15 @@ class responder {
   task<> run(connection& peer, session& self, const route_handler::coroutine& handler) const;
   task<response> guarded(connection& peer, const request& what,
                          const route_handler::coroutine& handler) const;
+  void start_stream(connection& peer, session& self, const route_handler::streaming& handler,
+                    bool asks_to_continue) const;
+  task<> run_stream(connection& peer, session& self, const route_handler::streaming& handler) const;
+  void end_stream(connection& peer, session& self, std::string fault) const;
+  std::size_t feed_stream(connection& peer, session& self, std::string_view input) const;
+  bool keeps_pace(connection& peer, held_request& current, std::size_t came) const;
+  void cut_stream(connection& peer, session& self, close_reason why, const refusal& said) const;
+  static void pause_unread(connection& peer, const session& self);
+  static void end_input(const session& self);
   void respond(connection& peer, session& self, const request& what, const head& read,
                response&& answer) const;
   void send_body(connection& peer, session& self) const;

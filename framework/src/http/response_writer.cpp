@@ -62,10 +62,6 @@ class text_writer {
 constexpr std::array<std::string_view, 6> written_here{
     "connection", "content-length", "content-type", "date", "keep-alive", "transfer-encoding"};
 
-bool may_have_body(status code) noexcept {
-  return code != status::no_content && code != status::not_modified;
-}
-
 std::string_view whole_body(const response& answer) noexcept {
   return answer.static_body.empty() ? std::string_view{answer.body} : answer.static_body;
 }
@@ -140,12 +136,20 @@ std::size_t room_for(const connection& peer) noexcept {
 
 }  // namespace
 
+bool may_have_body(status code) noexcept {
+  return code != status::no_content && code != status::not_modified;
+}
+
 std::string fault_of(const response& answer) {
   const auto code = static_cast<int>(answer.status);
   if (code < 200 || code > 599) return "the status " + std::to_string(code) + " is not 200 to 599";
   if (answer.file.of && answer.stream) return "it has both a file and a stream";
   if (!is_field_value(answer.content_type)) return "content_type has a control character";
-  for (const auto& [name, value] : answer.headers) {
+  return fault_of(answer.headers);
+}
+
+std::string fault_of(const std::vector<header>& headers) {
+  for (const auto& [name, value] : headers) {
     if (!is_token(name)) return "the header name \"" + name + "\" is not a token";
     for (const auto own : written_here) {
       if (equals_ignoring_case(name, own))
@@ -165,22 +169,31 @@ void write_head(connection& peer, const response& answer, const answered_request
                       .keep_alive = to.keep_alive,
                       .idle = peer.options().deadlines.idle,
                       .now = peer.date()});
-  const std::uint64_t size = content_length(answer);
+  const bool endless = answer.stream || to.streamed;
+  const std::uint64_t size = to.size.value_or(content_length(answer));
   if (!answer.content_type.empty()) {
     out << "\r\nContent-Type: " << answer.content_type;
   } else if (answer.file.of) {
     out << "\r\nContent-Type: application/octet-stream";
-  } else if (size != 0 || answer.stream) {
+  } else if (size != 0 || endless) {
     out << "\r\nContent-Type: text/plain; charset=utf-8";
   }
   if (!may_have_body(answer.status)) {
-  } else if (!answer.stream) {
+  } else if (!endless || to.size) {
     out << "\r\nContent-Length: " << digits{}.of(size);
   } else if (to.http_1_1) {
     out << "\r\nTransfer-Encoding: chunked";
   }
   for (const auto& [name, value] : answer.headers) out << "\r\n" << name << ": " << value;
   out << "\r\n\r\n" << body;
+}
+
+void write_upgrade(connection& peer, std::string_view protocol,
+                   const std::vector<header>& headers) noexcept {
+  text_writer out{peer};
+  out << "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " << protocol;
+  for (const auto& [name, value] : headers) out << "\r\n" << name << ": " << value;
+  out << "\r\n\r\n";
 }
 
 // ── body ──

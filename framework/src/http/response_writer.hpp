@@ -6,8 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dwell::http {
 
@@ -15,7 +17,9 @@ namespace dwell::http {
 struct answered_request {
   http::method method = method::get;
   bool http_1_1 = true;
-  bool keep_alive = true;  // becomes false when the answer is the last
+  bool keep_alive = true;               // becomes false when the answer is the last
+  bool streamed = false;                // the body is not in the response
+  std::optional<std::uint64_t> size{};  // of a streamed body, when it is known
 };
 
 /// What has become of an answer.
@@ -27,6 +31,14 @@ struct sent_answer {
 
 /// Why a handler's response cannot be sent; empty: it can.
 std::string fault_of(const response& answer);
+std::string fault_of(const std::vector<header>& headers);
+
+/// Whether answers with that status have a body.
+bool may_have_body(status code) noexcept;
+
+/// Sends 101: from now on the connection speaks `protocol`.
+void write_upgrade(connection& peer, std::string_view protocol,
+                   const std::vector<header>& headers) noexcept;
 
 /// Sends the status line, the header fields, and `body`: what of it is to leave with them.
 void write_head(connection& peer, const response& answer, const answered_request& to,

@@ -34,6 +34,7 @@ handler serve(router routes, http::options options) {
       .on_peer_closed = [all](connection& peer, session& self) { all->on_peer_closed(peer, self); },
       .on_deadline = [all](connection& peer, session& self,
                            close_reason why) { all->on_deadline(peer, self, why); },
+      .on_closing = [all](connection&, session& self) { all->on_closing(self); },
       .on_close = [all](connection& peer, session& self,
                         const close_record& record) { all->on_close(peer, self, record); },
       .announces_close = true};

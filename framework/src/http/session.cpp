@@ -19,7 +19,7 @@ head moved(const head& what, std::string_view to) noexcept {
 
 }  // namespace
 
-exchange::exchange(connection& peer, const head& read)
+held_request::held_request(connection& peer, const head& read)
     : block{read.block}, what{moved(read, block)}, request{peer, what} {}
 
 bool incoming_request::set_params(const route_match& from) {

@@ -8,6 +8,7 @@
 #include "http/head.hpp"
 #include "http/response_writer.hpp"
 #include "http/route_tree.hpp"
+#include "http/streamed_exchange.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +29,8 @@ struct incoming_request final : request {
 
 /// A request that outlives the call that brought its beginning: its body is still coming, its
 /// handler is a coroutine, or its answer does not fit.
-struct exchange {
-  exchange(connection& peer, const head& read);
+struct held_request {
+  held_request(connection& peer, const head& read);
 
   std::string block;  // of the head
   head what;          // views of it
@@ -37,12 +38,13 @@ struct exchange {
   std::string body;
   std::optional<body_reader> reader;
   std::optional<body_writer> writer;
+  std::optional<streamed_exchange> streamed;
   std::uint64_t in_window = 0;  // bytes that came since the read deadline was set anew
 };
 
 /// What a connection keeps. Idle, it is this and nothing more.
 struct session {
-  std::unique_ptr<exchange> current;
+  std::unique_ptr<held_request> current;
   std::unique_ptr<std::string> last_line;  // of the access log, until the close reason is known
   duration started{0};                     // the request under way, as the connection's age
   block_scanner scanner{block_scanner::kind::head};
@@ -53,6 +55,14 @@ struct session {
   bool more : 1 = false;          // input waits that can be used
   bool in_on_data : 1 = false;
   bool peer_closed : 1 = false;
+
+  bool is_upgraded() const noexcept {
+    return current != nullptr && current->streamed && current->streamed->is_upgraded();
+  }
+  /// Input is a streaming handler's, not the next request's.
+  bool takes_stream() const noexcept {
+    return current != nullptr && current->streamed && current->streamed->takes_input();
+  }
 };
 
 }  // namespace dwell::http

@@ -35,6 +35,10 @@ constexpr bool equals_ignoring_case(std::string_view text, std::string_view lowe
   return std::ranges::equal(text, lower, same);
 }
 
+constexpr bool same_ignoring_case(std::string_view a, std::string_view b) noexcept {
+  return std::ranges::equal(a, b, {}, to_lower, to_lower);
+}
+
 /// Without spaces and tabs around it.
 constexpr std::string_view trimmed(std::string_view text) noexcept {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };

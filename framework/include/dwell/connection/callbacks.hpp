@@ -56,9 +56,13 @@ struct callbacks {
   /// The peer sent FIN: no more on_data; sending still works. When absent, the connection closes
   /// after what is queued and owed.
   callback<void(connection&, Session&)> on_peer_closed;
-  /// A deadline ends the connection (handshake_timeout, read_timeout or handle_timeout): the last
-  /// chance to send, an error message for example. Closing follows as close_plan::slow says.
+  /// A deadline ends the connection (read_timeout, handle_timeout, idle_timeout, lifetime), or it
+  /// is idle while the server drains (drain): the last chance to send, an error message or a
+  /// goodbye. Closing follows as close_plan says for that reason.
   callback<void(connection&, Session&, close_reason)> on_deadline;
+  /// That the connection ends is decided, and it will take longer than this turn: nothing more can
+  /// be sent, nothing more will come. Whoever waits for either need not wait for on_close.
+  callback<void(connection&, Session&)> on_closing;
   /// The descriptor is released. The last callback; exactly one per on_open.
   callback<void(connection&, Session&, const close_record&)> on_close;
   /// The protocol can tell the peer that the connection ends (connection::announced_close), which

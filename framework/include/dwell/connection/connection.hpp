@@ -210,6 +210,8 @@ class connection {
   /// The message is whole: the handle phase until exchange_finished(), write() or owed say
   /// otherwise.
   void message_received() noexcept;
+  /// Nothing of a message is here, and no answer is owed, but none was sent either: idle.
+  void message_awaited() noexcept;
   /// Part of the answer is sent, and more follows: the handle phase starts anew, so that a long
   /// answer to a peer that takes it fast is not cut.
   void answer_goes_on() noexcept;

@@ -72,7 +72,9 @@ class callback_handler final : public connection_handler {
     if (calls_.on_deadline)
       with(session, [&](Session& self) { calls_.on_deadline(peer, self, why); });
   }
-  void on_closing(connection&, void*) const override {}
+  void on_closing(connection& peer, void* session) const override {
+    if (calls_.on_closing) with(session, [&](Session& self) { calls_.on_closing(peer, self); });
+  }
   bool on_close(connection& peer, void* session, const close_record& record) const override {
     if (calls_.on_close) with(session, [&](Session& self) { calls_.on_close(peer, self, record); });
     return true;

@@ -47,6 +47,11 @@ class suspension {
   void resume_later();
   /// Goes on with the coroutine at once: for connection_ended().
   void resume_ended();
+  /// The same, from a callback of the connection that it belongs to.
+  void resume_within();
+  /// Whether the waiting is for the peer: then no answer is owed meanwhile. From suspend() until it
+  /// is resumed.
+  void waits_for_peer(bool on) noexcept;
   /// Not suspended after all: await_suspend is about to return false or to throw.
   void give_up() noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <dwell/connection/callbacks.hpp>
 #include <dwell/connection/task.hpp>
+#include <dwell/http/exchange.hpp>
 #include <dwell/http/method.hpp>
 #include <dwell/http/request.hpp>
 #include <dwell/http/response.hpp>
@@ -15,34 +16,49 @@
 namespace dwell::http {
 
 /// What answers a request: `response f(const request&)`, or a coroutine `task<response> f(const
-/// request&)`. Called as const from every loop. What it throws becomes a 500, and a line in the
-/// server's log. deadlines.handle bounds it: a coroutine that takes longer is answered for with 503
-/// and runs on to its end.
+/// request&)`; where bodies shall not wait in memory `task<response> f(exchange&)`, or `task<>
+/// f(exchange&)`, which sends the answer itself. Called as const from every loop. What it throws
+/// becomes a 500, and a line in the server's log. deadlines.handle bounds it: a coroutine that
+/// takes longer is answered for with 503 and runs on to its end.
 class route_handler {
  public:
   using plain = callback<response(const request&)>;
   using coroutine = callback<task<response>(const request&)>;
+  using streaming = callback<task<>(exchange&)>;
 
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, route_handler>) route_handler(F f) {
     static_assert(std::is_invocable_r_v<response, const F&, const request&> ||
-                      std::is_invocable_r_v<task<response>, const F&, const request&>,
+                      std::is_invocable_r_v<task<response>, const F&, const request&> ||
+                      std::is_invocable_r_v<task<response>, const F&, exchange&> ||
+                      std::is_invocable_r_v<task<>, const F&, exchange&>,
                   "dwell: a route's handler is http::response f(const http::request&) or a "
-                  "coroutine dwell::task<http::response> f(const http::request&), callable as "
-                  "const");
-    if constexpr (std::is_invocable_r_v<task<response>, const F&, const request&>) {
+                  "coroutine dwell::task<http::response> f(const http::request&), or with "
+                  "http::exchange& instead of the request, callable as const");
+    if constexpr (std::is_invocable_r_v<task<response>, const F&, exchange&>) {
+      target_ = streaming{[f = std::move(f)](exchange& with) { return answer_by(f, with); }};
+    } else if constexpr (std::is_invocable_r_v<task<>, const F&, exchange&>) {
+      target_ = streaming{std::move(f)};
+    } else if constexpr (std::is_invocable_r_v<task<response>, const F&, const request&>) {
       target_ = coroutine{std::move(f)};
     } else if constexpr (std::is_invocable_r_v<response, const F&, const request&>) {
       target_ = plain{std::move(f)};
     }
   }
 
-  /// Null: it is the other kind.
+  /// Null: it is another kind.
   const plain* as_plain() const noexcept { return std::get_if<plain>(&target_); }
   const coroutine* as_coroutine() const noexcept { return std::get_if<coroutine>(&target_); }
+  const streaming* as_streaming() const noexcept { return std::get_if<streaming>(&target_); }
 
  private:
-  std::variant<plain, coroutine> target_;
+  template <class F>
+  static task<> answer_by(const F& f, exchange& with) {
+    task<response> running = f(with);
+    with.respond(co_await std::move(running));
+  }
+
+  std::variant<plain, coroutine, streaming> target_;
 };
 
 class route_tree;

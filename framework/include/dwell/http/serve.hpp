@@ -25,6 +25,9 @@ struct options {
   std::size_t target = std::size_t{8} * 1024;
   /// Bytes of a body, decoded; 413. 1 MiB as in nginx (client_max_body_size).
   std::size_t body = std::size_t{1024} * 1024;
+  /// Bytes of a body that its handler streams (http::exchange), decoded; 413. 4 GiB: nothing of it
+  /// waits in memory.
+  std::uint64_t streamed_body = std::uint64_t{4} << 30;
   /// Bytes a second that a body has to come at, as an average over each deadlines.read; slower ones
   /// get 408. 500 as in Apache (mod_reqtimeout). 0: a body may take deadlines.read in all.
   std::uint32_t body_rate = 500;

@@ -8,6 +8,7 @@ namespace dwell::http {
 /// Status codes of RFC 9110 and RFC 6585. Any other is `status{code}`.
 enum class status : std::uint16_t {
   continue_ = 100,
+  switching_protocols = 101,
   ok = 200,
   created = 201,
   accepted = 202,
@@ -50,6 +51,7 @@ enum class status : std::uint16_t {
 constexpr std::string_view to_string(status code) noexcept {
   switch (code) {
     case status::continue_: return "Continue";
+    case status::switching_protocols: return "Switching Protocols";
     case status::ok: return "OK";
     case status::created: return "Created";
     case status::accepted: return "Accepted";
