@@ -1,12 +1,12 @@
 // What only a real kernel does when a file is sent.
 #include <dwell/dwell.hpp>
 
-#include <asio/io_context.hpp>
-#include <gtest/gtest.h>
-
 #include "support/close_log.hpp"
 #include "support/raw_client.hpp"
 #include "support/running_server.hpp"
+
+#include <asio/io_context.hpp>
+#include <gtest/gtest.h>
 
 #include <csignal>
 #include <cstdio>
@@ -43,13 +43,13 @@ TEST(files, a_reset_while_one_is_sent_does_not_end_the_process_that_embeds_us) {
   asio::io_context context{1};
   close_log records;
   const auto opened = a_file_of(size);
-  const callbacks<> sends{
-      .on_data = [&](connection& peer, no_session&, bytes data) {
-        peer.send_file({.of = opened, .size = size});
-        return data.size();
-      }};
+  const callbacks<> sends{.on_data = [&](connection& peer, no_session&, bytes data) {
+    peer.send_file({.of = opened, .size = size});
+    return data.size();
+  }};
   server embedded{context, quietly()};
-  const endpoint where = embedded.serve(records.listening({.listen = {.address = "127.0.0.1"}}), sends);
+  const endpoint where =
+      embedded.serve(records.listening({.listen = {.address = "127.0.0.1"}}), sends);
   std::thread runner{[&] { context.run(); }};
   for (int i = 0; i < 20; ++i) {
     raw_client client{where, {.receive_buffer = 4096}};

@@ -1,4 +1,5 @@
-// connection::send_file: the order of bytes, deadlines, turns, and that a cut file never looks whole.
+// connection::send_file: the order of bytes, deadlines, turns, and that a cut file never looks
+// whole.
 #include "scenario.hpp"
 #include "temporary_folder.hpp"
 #include "tls_peer.hpp"
@@ -69,8 +70,8 @@ TEST_F(file_output, keeps_its_place_between_what_is_sent) {
     auto& safe = sim.serve(secured(), answering(answer));
     tls_peer over_tls{sim, safe};
     over_tls.write("x");
-    EXPECT_TRUE(over_tls.run_until(
-        [&] { return over_tls.received().size() >= expected.size(); }, 60s));
+    EXPECT_TRUE(
+        over_tls.run_until([&] { return over_tls.received().size() >= expected.size(); }, 60s));
     sim.advance(10s);
     EXPECT_TRUE(reader.received() == expected);
     EXPECT_TRUE(over_tls.received() == expected);
@@ -126,42 +127,45 @@ TEST_F(file_output, a_turn_takes_no_more_than_its_share) {
 }
 
 TEST_F(file_output, one_that_advances_stays_and_one_that_stalls_ends_at_its_deadline) {
-  with_seeds([this](std::uint64_t seed) {
-    for (const bool tls : {false, true}) {
-      simulation sim{{.seed = seed, .faults = {.delay = 20ms}}};
-      dwell::service_options options{.deadlines = {.idle = 5s, .handle = 5s, .write = 10s}};
-      auto& server = sim.serve(tls ? secured(options) : options,
-                               answering([this](connection& peer) { peer.send_file(whole()); }));
-      std::optional<tls_peer> over_tls;
-      std::optional<peer> plain;
-      if (tls) {
-        over_tls.emplace(sim, server);
-        over_tls->write("x");
-        over_tls->run_until([&] { return !over_tls->received().empty(); }, 5s);
-      } else {
-        plain.emplace(sim.connect(server));
-        plain->send("x");
-        sim.run_until([&] { return !plain->received().empty(); }, 5s);
-      }
-      peer& client = tls ? over_tls->socket() : *plain;
-      for (int i = 0; i < 5; ++i) {  // takes what has come, and nothing for 8 s
-        client.stop_reading();
-        sim.advance(8s);
-        ASSERT_TRUE(client.is_open());
-        client.start_reading();
-        if (tls) over_tls->pump();
-        sim.advance(1ms);
-      }
-      client.stop_reading();
-      const dwell::duration since = sim.now();
-      ASSERT_TRUE(client.is_open());
-      ASSERT_TRUE(sim.run_until([&] { return !client.is_open(); }, 1min));
-      EXPECT_GE(sim.now() - since, 9s);
-      EXPECT_LE(sim.now() - since, 12s);  // an eighth late at most, and what was in flight
-      EXPECT_EQ(client.record().reason, close_reason::write_timeout);
-      EXPECT_GT(client.record().unsent, 0U);
-    }
-  }, 8);
+  with_seeds(
+      [this](std::uint64_t seed) {
+        for (const bool tls : {false, true}) {
+          simulation sim{{.seed = seed, .faults = {.delay = 20ms}}};
+          dwell::service_options options{.deadlines = {.idle = 5s, .handle = 5s, .write = 10s}};
+          auto& server =
+              sim.serve(tls ? secured(options) : options,
+                        answering([this](connection& peer) { peer.send_file(whole()); }));
+          std::optional<tls_peer> over_tls;
+          std::optional<peer> plain;
+          if (tls) {
+            over_tls.emplace(sim, server);
+            over_tls->write("x");
+            over_tls->run_until([&] { return !over_tls->received().empty(); }, 5s);
+          } else {
+            plain.emplace(sim.connect(server));
+            plain->send("x");
+            sim.run_until([&] { return !plain->received().empty(); }, 5s);
+          }
+          peer& client = tls ? over_tls->socket() : *plain;
+          for (int i = 0; i < 5; ++i) {  // takes what has come, and nothing for 8 s
+            client.stop_reading();
+            sim.advance(8s);
+            ASSERT_TRUE(client.is_open());
+            client.start_reading();
+            if (tls) over_tls->pump();
+            sim.advance(1ms);
+          }
+          client.stop_reading();
+          const dwell::duration since = sim.now();
+          ASSERT_TRUE(client.is_open());
+          ASSERT_TRUE(sim.run_until([&] { return !client.is_open(); }, 1min));
+          EXPECT_GE(sim.now() - since, 9s);
+          EXPECT_LE(sim.now() - since, 12s);  // an eighth late at most, and what was in flight
+          EXPECT_EQ(client.record().reason, close_reason::write_timeout);
+          EXPECT_GT(client.record().unsent, 0U);
+        }
+      },
+      8);
 }
 
 TEST_F(file_output, leaves_whole_before_a_close_or_a_half_close) {
@@ -169,13 +173,13 @@ TEST_F(file_output, leaves_whole_before_a_close_or_a_half_close) {
     simulation sim{{.seed = seed, .faults = {.delay = 2ms, .short_writes = 0.2}}};
     for (const bool closes : {true, false}) {
       auto& server = sim.serve({}, answering([&](connection& peer) {
-        peer.send_file(whole());
-        if (closes) {
-          peer.close();
-        } else {
-          peer.shutdown_send();
-        }
-      }));
+                                 peer.send_file(whole());
+                                 if (closes) {
+                                   peer.close();
+                                 } else {
+                                   peer.shutdown_send();
+                                 }
+                               }));
       auto client = sim.connect(server);
       client.send("x");
       sim.advance(10s);
@@ -190,9 +194,8 @@ TEST_F(file_output, leaves_whole_before_a_close_or_a_half_close) {
 TEST_F(file_output, shares_its_last_segment_with_our_fin) {
   for (const std::uint64_t size : {std::uint64_t{10'000}, std::uint64_t{1'000'000}}) {
     simulation sim{{.seed = 4}};
-    auto& server =
-        sim.serve({.mode = dwell::connection_mode::short_lived},
-                  answering([&](connection& peer) { peer.send_file(part(0, size)); }));
+    auto& server = sim.serve({.mode = dwell::connection_mode::short_lived},
+                             answering([&](connection& peer) { peer.send_file(part(0, size)); }));
     auto client = sim.connect(server);
     client.close_after(size);
     client.send("x");
@@ -227,11 +230,11 @@ TEST_F(file_output, becomes_shorter_and_does_not_look_whole) {
       simulation sim{{.seed = 7, .faults = {.delay = 20ms}}};
       std::filesystem::resize_file(name_, 0);
       std::filesystem::resize_file(name_, content_.size());
-      auto& server = sim.serve(tls ? secured() : dwell::service_options{},
-                               answering([&](connection& peer) {
-                                 peer.send_file(whole());
-                                 if (closing) peer.close();
-                               }));
+      auto& server =
+          sim.serve(tls ? secured() : dwell::service_options{}, answering([&](connection& peer) {
+                      peer.send_file(whole());
+                      if (closing) peer.close();
+                    }));
       std::optional<tls_peer> over_tls;
       std::optional<peer> plain;
       if (tls) {
@@ -272,12 +275,12 @@ TEST_F(file_output, lets_the_file_go_with_its_last_byte_or_its_connection) {
       auto opened = std::make_shared<const dwell::file>(name_);
       const std::weak_ptr<const dwell::file> watched = opened;
       dwell::connection_id id;
-      auto& server = sim.serve(
-          tls ? secured({.deadlines = {.write = 2s}}) : dwell::service_options{.deadlines = {.write = 2s}},
-          answering([&](connection& peer) {
-            id = peer.id();
-            peer.send_file({.of = std::move(opened), .size = content_.size()});
-          }));
+      auto& server = sim.serve(tls ? secured({.deadlines = {.write = 2s}})
+                                   : dwell::service_options{.deadlines = {.write = 2s}},
+                               answering([&](connection& peer) {
+                                 id = peer.id();
+                                 peer.send_file({.of = std::move(opened), .size = content_.size()});
+                               }));
       std::optional<tls_peer> over_tls;
       std::optional<peer> plain;
       if (tls) {
@@ -296,7 +299,8 @@ TEST_F(file_output, lets_the_file_go_with_its_last_byte_or_its_connection) {
         case end::reset: client.reset(); break;
         case end::stalled: client.stop_reading(); break;
         case end::aborted:
-          server.post(id, [](connection& c) { c.close(close_reason::finished, close_method::abort); });
+          server.post(id,
+                      [](connection& c) { c.close(close_reason::finished, close_method::abort); });
           break;
         case end::drained:
           client.stop_reading();
@@ -325,11 +329,11 @@ TEST_F(file_output, says_what_cannot_be_opened) {
   EXPECT_EQ(all.size, content_.size());
   simulation sim{{.seed = 9}};
   auto& server = sim.serve({}, answering([](connection& peer) {
-    EXPECT_TRUE(peer.send_file({}));  // nothing of it
-    EXPECT_TRUE(peer.is_writable());
-    peer.close();
-    EXPECT_FALSE(peer.send_file({}));
-  }));
+                             EXPECT_TRUE(peer.send_file({}));  // nothing of it
+                             EXPECT_TRUE(peer.is_writable());
+                             peer.close();
+                             EXPECT_FALSE(peer.send_file({}));
+                           }));
   sim.connect(server).send("x");
   sim.advance(1s);
 }

@@ -215,8 +215,8 @@ TEST_F(http_files, pipelined_answers_keep_their_order) {
     auto& server = sim.serve({}, http::serve(routes()));
     auto client = sim.connect(server);
     std::string all;
-    for (const char* target : {"/f/big.bin", "/ping", "/f/small.txt", "/f/big.bin", "/f/none",
-                               "/f/big.bin", "/ping"}) {
+    for (const char* target :
+         {"/f/big.bin", "/ping", "/f/small.txt", "/f/big.bin", "/f/none", "/f/big.bin", "/ping"}) {
       all += get_of(target);
     }
     client.send(all);

@@ -341,7 +341,7 @@ void loop::release(slot& c, lifecycle_action action) {
   reaper_.forget(c.io.slot);
   c.kept.clear();
   c.queue.clear();
-  drop_file(c);
+  c.drop_file();
   if (!c.filtered) c.rare.reset();
   report(c, record);
 }

@@ -252,7 +252,7 @@ class loop final : public engine_events {
   void end_output(slot& c, bool had_output) noexcept;
   void send_filtered(slot& c, bytes data);
 
-  // output.cpp
+  // output.cpp, file_output.cpp
   bool push(slot& c) noexcept;
   void queue_output(slot& c, bytes data);
   sent send_now(slot& c, bytes data, after_this follows) noexcept;
@@ -264,17 +264,12 @@ class loop final : public engine_events {
   void took(slot& c, std::size_t count) noexcept;
   void count_sent(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
-
-  // file_output.cpp
-  enum class file_progress : std::uint8_t { goes_on, peer_lost, file_lost };
   bool push_file(slot& c) noexcept;
-  file_progress push_before_file(slot& c);
-  file_progress push_plain_file(slot& c, outgoing_file& out);
-  file_progress push_filtered_file(slot& c, outgoing_file& out);
-  static void advance_file(outgoing_file& out, std::size_t count) noexcept;
+  bool push_plain_file(slot& c, outgoing_file& out);
+  bool push_filtered_file(slot& c, outgoing_file& out);
+  bool lives_after(slot& c, std::size_t count, int error);
   bool end_file(slot& c);
   bool lose_file(slot& c);
-  static void drop_file(slot& c) noexcept;
 
   // phases.cpp: which deadline counts, and what happens at it
   phase phase_of(const slot& c) const noexcept;

@@ -18,7 +18,8 @@ constexpr std::size_t one_segment = 536;
 
 std::size_t loop::queued(const slot& c) const noexcept {
   const std::size_t first = c.queue.size() + (gatherer_ == &c ? gathered_ : 0);
-  if (!c.sends_file) [[likely]] return first;
+  if (!c.sends_file) [[likely]]
+    return first;
   return first + static_cast<std::size_t>(c.rare->file->rest.size) + c.rare->file->after.size();
 }
 

@@ -38,6 +38,12 @@ struct outgoing_file {
   std::size_t left_in_turn;  // bytes
   std::uint16_t turn;        // the loop's, low half
   byte_queue after;          // what was sent after it, not filtered yet
+
+  void advance(std::size_t count) noexcept {
+    rest.offset += count;
+    rest.size -= count;
+    left_in_turn -= count;
+  }
 };
 
 /// What few connections have, so that it costs the others one pointer.
@@ -142,6 +148,13 @@ struct slot final : connection {
   service_counters& counters() const noexcept { return service->counters; }
   const deadlines& limits() const noexcept {
     return rare && rare->overrides ? *rare->overrides : options().deadlines;
+  }
+  /// Lets the file go that is on its way, if there is one.
+  void drop_file() noexcept {
+    if (!sends_file) return;
+    sends_file = false;
+    rare->file.reset();
+    if (!rare->overrides && !rare->filter) rare.reset();
   }
   /// Only where `filtered`.
   stream_filter& filter() const noexcept { return *rare->filter; }

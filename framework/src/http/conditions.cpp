@@ -34,8 +34,7 @@ void conditions::add(std::string_view name, std::string_view value) noexcept {
   if (name.empty() || (to_lower(name.front()) != 'i' && to_lower(name.front()) != 'r')) return;
   const auto is = [name](std::string_view lower) { return equals_ignoring_case(name, lower); };
   if (is("if-none-match")) {
-    none_match_ =
-        none_match_.value_or(true) && !names(value, current_.etag, comparison::weak);
+    none_match_ = none_match_.value_or(true) && !names(value, current_.etag, comparison::weak);
   } else if (is("if-modified-since")) {
     modified_since_ = parse_http_date(value);
   } else if (is("range")) {

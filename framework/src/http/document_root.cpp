@@ -25,8 +25,7 @@ int open_directory(const std::string& directory) {
 
 }  // namespace
 
-document_root::document_root(const std::string& directory)
-    : directory_{open_directory(directory)} {
+document_root::document_root(const std::string& directory) : directory_{open_directory(directory)} {
   const int probe = open_beneath(".");
   if (probe >= 0) ::close(probe);
   const bool missing = errno == ENOSYS || errno == EPERM || errno == EINVAL;

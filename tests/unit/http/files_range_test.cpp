@@ -38,7 +38,7 @@ TEST(files_range, reads_what_rfc_9110_says) {
       {"bytes=99999999999999999999999-", 10'000, kind::unsatisfiable},
       {"bytes=-0", 10'000, kind::unsatisfiable},
       {"bytes=0-", 0, kind::unsatisfiable},
-      {"bytes=-5", 0, kind::whole},           // no Content-Range can say nothing of nothing
+      {"bytes=-5", 0, kind::whole},            // no Content-Range can say nothing of nothing
       {"bytes=500-499", 10'000, kind::whole},  // the rest is malformed: as if it were not there
       {"bytes=", 10'000, kind::whole},
       {"bytes=-", 10'000, kind::whole},

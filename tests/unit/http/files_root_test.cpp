@@ -86,11 +86,32 @@ TEST_F(files_root, opens_what_is_below_it) {
 TEST_F(files_root, opens_nothing_else) {
   for (const resolver how : resolvers) {
     const document_root root{root_.string(), how};
-    for (const std::string path :
-         {"", ".", "..", "/", "../secret", "a/../../secret", "a/../file", "./file", "a//file",
-          "/etc/passwd", "//etc/passwd", "out", "out_dir/secret", "absolute",
-          "a/far_up/secret", "a/up/../../secret", "magic", "loop", "fifo", "none", "a/none",
-          "file/", "file/x", "a/b/file/..", "...", "a\\..\\secret"}) {
+    for (const std::string path : {"",
+                                   ".",
+                                   "..",
+                                   "/",
+                                   "../secret",
+                                   "a/../../secret",
+                                   "a/../file",
+                                   "./file",
+                                   "a//file",
+                                   "/etc/passwd",
+                                   "//etc/passwd",
+                                   "out",
+                                   "out_dir/secret",
+                                   "absolute",
+                                   "a/far_up/secret",
+                                   "a/up/../../secret",
+                                   "magic",
+                                   "loop",
+                                   "fifo",
+                                   "none",
+                                   "a/none",
+                                   "file/",
+                                   "file/x",
+                                   "a/b/file/..",
+                                   "...",
+                                   "a\\..\\secret"}) {
       EXPECT_NE(try_open(root, path), 0) << path;
     }
     EXPECT_NE(try_open(root, std::string{"file\0", 5}), 0);
@@ -109,9 +130,9 @@ TEST_F(files_root, refuses_devices) {
 
 TEST_F(files_root, never_leaves_it_whatever_the_path) {
   constexpr std::array<std::string_view, 24> words{
-      "..", ".", "", "a", "b", "up", "far_up", "out", "out_dir", "file", "secret", "root",
-      "outside", "inside", "absolute", "magic", "fifo", "loop", "proc", "self", "etc", "...", " ",
-      "%2e%2e"};
+      "..",      ".",    "",       "a",    "b",       "up",     "far_up",   "out",
+      "out_dir", "file", "secret", "root", "outside", "inside", "absolute", "magic",
+      "fifo",    "loop", "proc",   "self", "etc",     "...",    " ",        "%2e%2e"};
   std::mt19937_64 random{7};
   for (const resolver how : resolvers) {
     const document_root root{root_.string(), how};
@@ -122,7 +143,8 @@ TEST_F(files_root, never_leaves_it_whatever_the_path) {
         path += words[random() % words.size()];
         if (n > 1 || random() % 4 == 0) path += '/';
       }
-      if (!path.empty() && random() % 16 == 0) path[random() % path.size()] = static_cast<char>(random());
+      if (!path.empty() && random() % 16 == 0)
+        path[random() % path.size()] = static_cast<char>(random());
       const auto found = root.open(path);
       if (found.descriptor < 0) continue;
       ++opened;

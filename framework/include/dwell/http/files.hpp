@@ -33,17 +33,17 @@ struct files_options {
 ///
 ///     routes.get("/static/*path", http::files{"/var/www"});
 ///
-/// GET and HEAD; strong ETag (inode, size, time of change in nanoseconds) and Last-Modified; If-Match,
-/// If-Unmodified-Since, If-None-Match, If-Modified-Since and If-Range in the order of RFC 9110,
-/// 13.2.2; a Range of one part gets 206, one that begins past the end 416, and several parts the
-/// whole file. A directory without its slash gets 301, with it the index.
+/// GET and HEAD; strong ETag (inode, size, time of change in nanoseconds) and Last-Modified;
+/// If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since and If-Range in the order of RFC
+/// 9110, 13.2.2; a Range of one part gets 206, one that begins past the end 416, and several parts
+/// the whole file. A directory without its slash gets 301, with it the index.
 ///
 /// Nothing outside of the directory is opened, whatever the path or a symbolic link says
 /// (openat2(2) with RESOLVE_BENEATH; before Linux 5.6, or where seccomp forbids that, no symbolic
 /// link is followed). Dot segments, empty segments, and slashes sent as %2F are 404, as is all that
 /// is not a regular file; 403 where permission is missing. What a client gets is the file as it is
-/// when it is opened: replace files by rename(2). One that becomes shorter while it is sent ends its
-/// connection by abort.
+/// when it is opened: replace files by rename(2). One that becomes shorter while it is sent ends
+/// its connection by abort.
 ///
 /// Copies share the directory, which stays open: renaming it does not matter. Call it from any
 /// loop; a handler of your own may call it, and change the answer. A file that is not in the page

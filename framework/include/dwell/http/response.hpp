@@ -34,8 +34,8 @@ struct response {
   /// server.
   std::string_view static_body{};
   /// Sent instead of `body` when its `of` is not null, without a copy of it in the process: see
-  /// connection::send_file(). Content-Type is application/octet-stream when `content_type` is empty.
-  /// `http::response{.file = dwell::whole_file("report.pdf")}`, or let http::files answer.
+  /// connection::send_file(). Content-Type is application/octet-stream when `content_type` is
+  /// empty. `http::response{.file = dwell::whole_file("report.pdf")}`, or let http::files answer.
   file_part file{};
   /// Sent instead of `body`, in pieces: called on the connection's loop, each time there is room
   /// for more, until it returns an empty string. Chunked; to HTTP/1.0 the end of the connection is

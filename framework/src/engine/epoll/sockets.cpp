@@ -14,8 +14,8 @@
 namespace dwell::inline v0 {
 namespace {
 
-/// sendfile(2) has no MSG_NOSIGNAL. Where SIGPIPE would end the process, it is blocked for the call,
-/// and taken back when it has come. A server's own threads need nothing of it.
+/// sendfile(2) has no MSG_NOSIGNAL. Where SIGPIPE would end the process, it is blocked for the
+/// call, and taken back when it has come. A server's own threads need nothing of it.
 class without_sigpipe {
  public:
   without_sigpipe() noexcept {

@@ -299,8 +299,7 @@ sent_file simulated_engine::send_file(stream& to, int file, std::uint64_t offset
   sent_file all;
   while (all.count < count) {
     const std::size_t wanted = std::min(part.size(), count - all.count);
-    const ssize_t got =
-        ::pread(file, part.data(), wanted, static_cast<off_t>(offset + all.count));
+    const ssize_t got = ::pread(file, part.data(), wanted, static_cast<off_t>(offset + all.count));
     if (got <= 0) {
       all.unreadable = all.count == 0;  // else the next call finds it so
       return all;
