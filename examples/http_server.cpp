@@ -7,12 +7,14 @@
 #include "common/flags.hpp"
 #include "common/serve.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <iostream>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace {
 
@@ -87,6 +89,32 @@ http::response stream(const http::request& request) {
   return answer;
 }
 
+/// Of any size: what is not read yet waits with the client.
+dwell::task<http::response> upload(http::exchange& exchange) {
+  std::uint64_t size = 0;
+  while (auto part = co_await exchange.read()) size += part.size();
+  co_return http::response{.body = std::to_string(size) + " bytes\n"};
+}
+
+/// Of any size, too: no more of it is made than the client takes.
+dwell::task<> download(http::exchange& exchange) {
+  static const std::string block(std::size_t{64} * 1024, 'x');
+  constexpr std::uint64_t most = 1'000'000'000'000;
+  std::uint64_t left = 0;
+  const std::string_view size = exchange.request().param("size");
+  const auto [rest, error] = std::from_chars(size.data(), size.data() + size.size(), left);
+  if (error != std::errc{} || rest != size.data() + size.size() || left > most) {
+    exchange.respond({.status = http::status::bad_request, .body = "use 0 to 10^12\n"});
+    co_return;
+  }
+  exchange.begin({.content_type = "application/octet-stream"}, left);
+  while (left != 0) {
+    const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(left, block.size()));
+    left -= piece;
+    if (!co_await exchange.write(std::string_view{block}.substr(0, piece))) co_return;
+  }
+}
+
 /// Holds nobody else up; what takes longer than deadlines.handle (30 s) is answered with 503.
 dwell::task<http::response> slow(const http::request& request) {
   const number time{request.param("ms"), 60'000};
@@ -105,7 +133,9 @@ http::router site() {
       .get("/cookie", cookie_lines)
       .get("/bytes/:count", bytes)
       .get("/stream/:lines", stream)
-      .get("/slow/:ms", slow);
+      .get("/slow/:ms", slow)
+      .post("/upload", upload)
+      .get("/download/:size", download);
   return routes;
 }
 
@@ -127,8 +157,9 @@ int main(int argc, char** argv) {
                     "  curl 'http://127.0.0.1:9901/connections?sort=-idle&limit=10'\n"
                     "\n"
                     "GET  /  /hello/:name  /echo (header lines)  /cookie  /bytes/N  /stream/LINES  "
-                    "/slow/MS  /files/PATH (with --files)\n"
-                    "POST /  /echo-body (the body comes back)\n",
+                    "/slow/MS\n"
+                    "     /download/SIZE  /files/PATH (with --files)\n"
+                    "POST /  /echo-body (the body comes back)  /upload (of any size)\n",
                     chosen};
   line.app()
       .add_option("--access-log", access_log, "A line for each request; -: to standard output")

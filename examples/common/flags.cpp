@@ -95,6 +95,8 @@ void command_line::add_service_flags() {
   add_deadline("--idle", service.deadlines.idle,
                "Close a connection after this long without a byte [60s]");
   add_deadline("--read", service.deadlines.read, "Whole messages: how long one may take [10s]");
+  add_deadline("--handle", service.deadlines.handle,
+               "How long the handler may take for an answer, or between two pieces of it [30s]");
   add_deadline("--write", service.deadlines.write,
                "How long a client may take nothing of what is sent [30s]");
   add_choice("--close", service.close.finished, close_methods,

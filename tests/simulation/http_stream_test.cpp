@@ -3,6 +3,7 @@
 
 #include "http_cases/answers.hpp"
 #include "scenario.hpp"
+#include "tls_peer.hpp"
 
 #include <gmock/gmock.h>
 
@@ -60,6 +61,13 @@ http::router routes(seen& all) {
     all.why = upload.peer().reason();
     ++all.ended;
     co_return http::response{.body = std::to_string(body.size())};
+  });
+  made.post("/late", [&all](http::exchange& upload) -> dwell::task<http::response> {
+    co_await dwell::sleep_for(100ms);
+    std::uint64_t size = 0;
+    while (auto part = co_await upload.read()) size += part.size();
+    all.complete = upload.is_complete();
+    co_return http::response{.body = std::to_string(size)};
   });
   made.post("/slowly", [&all](http::exchange& upload) -> dwell::task<http::response> {
     std::uint64_t size = 0;
@@ -440,6 +448,46 @@ TEST(http_stream, a_handler_that_waits_hears_of_the_end) {
   });
 }
 
+// ── over TLS ──
+
+struct secure_site : site {
+  explicit secure_site(std::uint64_t seed)
+      : site{seed,
+             {.tls = dwell::tls_options{.certificate = certificate()}},
+             {.short_reads = 0.3, .short_writes = 0.3}} {}
+  static const dwell::tls_certificate& certificate() {
+    static const dwell::tls_certificate made = dwell::self_signed();
+    return made;
+  }
+};
+
+TEST(http_stream, over_tls_it_is_the_same) {
+  with_seeds([](std::uint64_t seed) {
+    secure_site here{seed};
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+      tls_peer client{here.sim, here.server, {.version = version}};
+      const std::string body = pattern(400'000);
+      client.write(post_of("/take", body.size()) + body + get_of("/count/0/3"));
+      const std::string end = "\r\n2 \r\n0\r\n\r\n";
+      EXPECT_TRUE(client.run_until([&] { return client.received().ends_with(end); }, 20s));
+      EXPECT_EQ(here.all.body, body);
+    }
+  });
+}
+
+TEST(http_stream, over_tls_what_came_with_the_end_is_read_also_late) {
+  with_seeds([](std::uint64_t seed) {
+    secure_site here{seed};
+    tls_peer client{here.sim, here.server};
+    client.advance(10ms);
+    client.write("POST /late HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                 in_chunks(pattern(1'000), 100));
+    client.send_close_notify();
+    EXPECT_TRUE(client.run_until([&] { return client.received().ends_with("1000"); }, 20s));
+    EXPECT_TRUE(here.all.complete);
+  });
+}
+
 // ── another protocol ──
 
 const std::string upgrade =
@@ -524,6 +572,22 @@ TEST(http_upgrade, it_is_idle_while_it_waits_and_has_the_last_word) {
     EXPECT_TRUE(ends(busy.received(), "bye"));
     EXPECT_EQ(here.all.ended, 3);
     EXPECT_FALSE(here.all.complete);
+  });
+}
+
+TEST(http_upgrade, the_handler_hears_of_the_end_when_it_is_decided) {
+  with_seeds([](std::uint64_t seed) {
+    shouted here{seed, {.deadlines = {.idle = 5s, .close = 5s}}};
+    auto client = here.sim.connect(here.server);
+    client.stay_at_end();  // our FIN is not answered
+    client.send(upgrade);
+    here.sim.advance(6s);
+    EXPECT_EQ(here.all.ended, 1);
+    EXPECT_TRUE(client.is_open());
+    client.send("farewell");  // the answer to our last words, no request that crossed our FIN
+    here.sim.advance(6s);
+    ASSERT_FALSE(client.is_open());
+    EXPECT_EQ(client.record().reap_raced, 0U);
   });
 }
 
