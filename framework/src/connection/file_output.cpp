@@ -16,13 +16,14 @@ constexpr std::size_t file_per_turn = std::size_t{256} * 1024;
 bool loop::send_file(slot& c, file_part what) noexcept {
   if (!c.accepts_output() || c.sends_file) return false;
   if (what.of == nullptr || what.size == 0) return true;
-  if (!c.rare) c.rare.reset(new (std::nothrow) uncommon{});
-  if (!c.rare) {
+  try {
+    if (!c.rare) c.rare = std::make_unique<uncommon>();
+    c.rare->file = std::make_unique<outgoing_file>(outgoing_file{
+        .rest = std::move(what), .left_in_turn = file_per_turn, .turn = turn_, .after = {}});
+  } catch (const std::bad_alloc&) {
     close(c, close_reason::overload, close_method::abort);
     return false;
   }
-  c.rare->file.emplace(outgoing_file{
-      .rest = std::move(what), .left_in_turn = file_per_turn, .turn = turn_, .after = {}});
   c.sends_file = c.above_high = c.sent_in_exchange = true;
   if (active_ != &c) mark(c, pending_work::advance);
   return true;

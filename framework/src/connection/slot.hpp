@@ -50,7 +50,7 @@ struct outgoing_file {
 struct uncommon {
   std::optional<deadlines> overrides{};     ///< set_deadline's
   std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
-  std::optional<outgoing_file> file{};
+  std::unique_ptr<outgoing_file> file{};
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
