@@ -33,6 +33,7 @@ http {{
   server {{
     listen {address}:{port} backlog=4096;
     location = / {{ return 200 "OK"; }}
+    {files}
   }}
 }}
 """
@@ -78,12 +79,17 @@ class OwnConfiguration(Server):
             self.folder.cleanup()
 
 
-class Nginx(OwnConfiguration):
-    """Answers `GET /` with OK; started when this returns."""
+# As its manual recommends for files; without open_file_cache every request opens its file, as with Dwell.
+FILES = "location /files/ {{ alias {directory}/; sendfile on; }}"
 
-    def __init__(self, network):
+
+class Nginx(OwnConfiguration):
+    """Answers `GET /` with OK, and below /files/ with what is below a directory; started when this returns."""
+
+    def __init__(self, network, directory=None):
         _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
         text = CONFIGURATION.format(folder="{folder}", address=network.address, port=PORT,
-                                    descriptors=descriptors)
+                                    descriptors=descriptors,
+                                    files=FILES.format(directory=directory) if directory else "")
         super().__init__(network, PORT, text,
                          lambda file: [find(), "-p", str(file.parent), "-c", str(file)])

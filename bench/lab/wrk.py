@@ -12,7 +12,7 @@ from lab.programs import Failed
 _TO_MICROSECONDS = {"us": 1, "ms": 1e3, "s": 1e6}
 
 
-def run(network, server, connections, duration):
+def run(network, server, connections, duration, path="/"):
     """Keep-alive, closed loop. The result looks as the driver's does."""
     if not shutil.which("wrk"):
         raise Failed("wrk is missing: apt install wrk")
@@ -21,7 +21,7 @@ def run(network, server, connections, duration):
     used, children = _cpu(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     process = network.start("client", ["wrk", "-t1", f"-c{connections}", f"-d{duration}", "--latency",
-                                       f"http://{server.address}/"],
+                                       f"http://{server.address}{path}"],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output, _ = process.communicate()
     wall = time.monotonic() - began

@@ -8,6 +8,7 @@
 #include <dwell/closing/close_record.hpp>
 #include <dwell/connection/callbacks.hpp>
 #include <dwell/connection/connection.hpp>
+#include <dwell/connection/file.hpp>
 #include <dwell/connection/handler.hpp>
 #include <dwell/connection/offload.hpp>
 #include <dwell/connection/options.hpp>

@@ -3,6 +3,7 @@
 /// HTTP/1.1 servers: link dwell::http.
 #include <dwell/dwell.hpp>
 #include <dwell/http/exchange.hpp>
+#include <dwell/http/files.hpp>
 #include <dwell/http/method.hpp>
 #include <dwell/http/request.hpp>
 #include <dwell/http/response.hpp>

@@ -68,6 +68,7 @@ class loop final : public engine_events {
 
   // ── what handlers cause (see connection.hpp) ──
   bool send(slot& c, bytes data) noexcept;
+  bool send_file(slot& c, file_part what) noexcept;
   void half_close(slot& c) noexcept;
   void close(slot& c, close_reason reason, std::optional<close_method> method = {}) noexcept;
   void resume(slot& c) noexcept;
@@ -251,7 +252,7 @@ class loop final : public engine_events {
   void end_output(slot& c, bool had_output) noexcept;
   void send_filtered(slot& c, bytes data);
 
-  // output.cpp
+  // output.cpp, file_output.cpp
   bool push(slot& c) noexcept;
   void queue_output(slot& c, bytes data);
   sent send_now(slot& c, bytes data, after_this follows) noexcept;
@@ -263,6 +264,12 @@ class loop final : public engine_events {
   void took(slot& c, std::size_t count) noexcept;
   void count_sent(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
+  bool push_file(slot& c) noexcept;
+  bool push_plain_file(slot& c, outgoing_file& out);
+  bool push_filtered_file(slot& c, outgoing_file& out);
+  bool lives_after(slot& c, std::size_t count, int error);
+  bool end_file(slot& c);
+  bool lose_file(slot& c);
 
   // phases.cpp: which deadline counts, and what happens at it
   phase phase_of(const slot& c) const noexcept;
