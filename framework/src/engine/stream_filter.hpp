@@ -54,7 +54,8 @@ class stream_filter {
 class filter_maker {
  public:
   virtual ~filter_maker() = default;
-  virtual std::unique_ptr<stream_filter> make() = 0;
+  /// For a connection of that loop, on its thread.
+  virtual std::unique_ptr<stream_filter> make(std::uint32_t loop) = 0;
 };
 
 }  // namespace dwell::inline v0

@@ -99,11 +99,31 @@ std::string as_extension(const std::vector<std::string>& protocols) {
   return list;
 }
 
-void on_message(int from_us, int, int content, const void* data, std::size_t size, SSL* of, void*) {
-  if (from_us != 0 || content != SSL3_RT_HANDSHAKE || size == 0) return;
-  if (auto* const filter = static_cast<tls_filter*>(SSL_get_app_data(of))) {
-    filter->count_message(*static_cast<const std::uint8_t*>(data));
+void on_secret(const SSL* of, const char* line) {
+  auto* const filter = static_cast<tls_filter*>(SSL_get_app_data(of));
+  if (filter != nullptr && filter->learn_secret(line)) {
+    SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(of), nullptr);
   }
+}
+
+/// The secrets of TLS 1.3 come right after either Finished. OpenSSL prints each, and has more than
+/// we want, at 3 % of a handshake for one; so it is asked only then. The context is this loop's
+/// alone.
+void expect_secret(SSL* of) {
+  if (SSL_version(of) != TLS1_3_VERSION) return;
+  SSL_CTX* const context = SSL_get_SSL_CTX(of);
+  if (SSL_CTX_get_keylog_callback(context) == nullptr) {
+    SSL_CTX_set_keylog_callback(context, on_secret);
+  }
+}
+
+void on_message(int from_us, int, int content, const void* data, std::size_t size, SSL* of, void*) {
+  auto* const filter = static_cast<tls_filter*>(SSL_get_app_data(of));
+  if (filter == nullptr || size == 0) return;
+  const std::uint8_t type = *static_cast<const std::uint8_t*>(data);
+  if (content == SSL3_RT_HANDSHAKE && type == SSL3_MT_FINISHED) expect_secret(of);
+  if (from_us != 0 && content == SSL3_RT_HEADER) filter->count_record();
+  if (from_us == 0 && content == SSL3_RT_HANDSHAKE) filter->count_message(type);
 }
 
 }  // namespace
@@ -126,7 +146,8 @@ context_ptr tls_contexts::make(const tls_certificate& shown, const std::string& 
   SSL_CTX_set_options(&context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   // An idle connection has no buffers. What is written is taken at once, so moving ones do no harm.
-  SSL_CTX_set_mode(&context, SSL_MODE_RELEASE_BUFFERS);
+  // The chain is what the file has: looking for more of it would cost each handshake a verification.
+  SSL_CTX_set_mode(&context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_msg_callback(&context, on_message);
   use_chain(context, shown.chain, field + ".chain");
   use_key(context, shown.private_key, field + ".private_key");
@@ -183,29 +204,34 @@ std::unique_ptr<stream_filter> tls_contexts::make_filter(std::shared_ptr<const t
   return std::make_unique<tls_filter>(std::move(ssl), std::move(from));
 }
 
-tls_service::tls_service(tls_options options)
+tls_service::tls_service(tls_options options, std::size_t loops)
     : options_{std::move(options)},
       tickets_{options_.ticket_key_lifetime == off
                    ? nullptr
                    : std::make_shared<ticket_keys>(options_.ticket_key_lifetime)},
-      contexts_{std::make_shared<const tls_contexts>(options_, tickets_)} {}
+      loops_{loops},
+      contexts_{read()} {}
 
-std::unique_ptr<stream_filter> tls_service::make() {
+std::unique_ptr<stream_filter> tls_service::make(std::uint32_t loop) {
   std::shared_ptr<const tls_contexts> now;
   {
     const std::lock_guard lock{mutex_};
-    now = contexts_;
+    now = contexts_[loop];
   }
   return tls_contexts::make_filter(std::move(now));
 }
 
-std::shared_ptr<const tls_contexts> tls_service::read() const {
-  return std::make_shared<const tls_contexts>(options_, tickets_);
+tls_service::contexts_of_loops tls_service::read() const {
+  contexts_of_loops made;
+  for (std::size_t i = 0; i < loops_; ++i) {
+    made.push_back(std::make_shared<const tls_contexts>(options_, tickets_));
+  }
+  return made;
 }
 
-void tls_service::use(std::shared_ptr<const tls_contexts> fresh) {
+void tls_service::use(contexts_of_loops fresh) {
   const std::lock_guard lock{mutex_};
-  contexts_ = std::move(fresh);
+  contexts_.swap(fresh);
 }
 
 }  // namespace dwell::inline v0
