@@ -41,16 +41,21 @@ void loop::on_raw(slot& c, bytes raw, bool more) {
   update_deadline(c);
 }
 
-/// False: too many others have begun in this turn, and this one goes on in the next.
+/// False: too many others have begun in this turn, and this one goes on in the next, with what has
+/// come until then.
 bool loop::has_turn(slot& c, bytes raw) {
-  if (c.decided || handshakes_in_turn_ < handshakes_per_turn) {
+  if (c.decided) return true;
+  if (!c.yielded && handshakes_in_turn_ < handshakes_per_turn) {
     ++handshakes_in_turn_;
     return true;
   }
   c.kept.append(*pool_, raw);
-  c.yielded = true;
-  handshakes_.push_back(id_of(c));
-  io_->wake();
+  if (!c.yielded) {
+    handshakes_.push_back(id_of(c));
+    c.yielded = true;
+    io_->wake();
+    update_watch(c);
+  }
   return false;
 }
 

@@ -152,8 +152,8 @@ bool encrypt(const record_layer::suite& with, const record_key& key, bytes heade
           EVP_EncryptUpdate(context, into, &size, raw(content), size_of(content)) == 1) &&
          EVP_EncryptUpdate(context, into + content.size(), &size, &type, 1) == 1 &&
          EVP_EncryptFinal_ex(context, into + content.size() + 1, &rest) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, tag_size,
-                             into + content.size() + 1) == 1;
+         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, tag_size, into + content.size() + 1) ==
+             1;
 }
 
 }  // namespace dwell::inline v0

@@ -51,8 +51,8 @@ int ticket_keys::on_ticket(SSL* of, unsigned char* name, unsigned char* iv, EVP_
     if (!newest || RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher())) != 1) return -1;
     with = *newest;
     std::ranges::copy(with.name, name);
-    return begin_mac(mac, with.mac) && EVP_EncryptInit_ex(cipher, ticket_cipher(), nullptr,
-                                                          with.cipher.data(), iv) == 1
+    return begin_mac(mac, with.mac) &&
+                   EVP_EncryptInit_ex(cipher, ticket_cipher(), nullptr, with.cipher.data(), iv) == 1
                ? 1
                : -1;
   }

@@ -146,7 +146,8 @@ context_ptr tls_contexts::make(const tls_certificate& shown, const std::string& 
   SSL_CTX_set_options(&context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   // An idle connection has no buffers. What is written is taken at once, so moving ones do no harm.
-  // The chain is what the file has: looking for more of it would cost each handshake a verification.
+  // The chain is what the file has: looking for more of it would cost each handshake a
+  // verification.
   SSL_CTX_set_mode(&context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_msg_callback(&context, on_message);
   use_chain(context, shown.chain, field + ".chain");

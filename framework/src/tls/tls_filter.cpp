@@ -227,8 +227,7 @@ void tls_filter::send(bytes data, std::vector<std::byte>& out) {
   if (records_) return records_->send(data, out);
   const connected while_here{{}, out, 0};
   std::size_t done = 0;
-  if (!data.empty() &&
-      SSL_write_ex(session_->ssl.get(), data.data(), data.size(), &done) != 1) {
+  if (!data.empty() && SSL_write_ex(session_->ssl.get(), data.data(), data.size(), &done) != 1) {
     throw std::bad_alloc{};  // what it writes to takes all, and never asks to wait
   }
 }

@@ -1,9 +1,10 @@
-// The records of TLS 1.3: against the traces of RFC 8448, against itself, and against what is wrong.
+// The records of TLS 1.3: against the traces of RFC 8448, against itself, and against what is
+// wrong.
 #include "tls/record_layer.hpp"
 
-#include <gtest/gtest.h>
-
 #include "tls/record_keys.hpp"
+
+#include <gtest/gtest.h>
 
 #include <cstdint>
 #include <string>
@@ -95,8 +96,8 @@ std::string forged(const record_layer::suite& suite, std::string_view secret, st
                    std::uint8_t type, std::string_view content) {
   std::array<unsigned char, 32> key{};
   std::array<unsigned char, 12> iv{};
-  dwell::expander from{
-      suite, {reinterpret_cast<const unsigned char*>(secret.data()), secret.size()}};
+  dwell::expander from{suite,
+                       {reinterpret_cast<const unsigned char*>(secret.data()), secret.size()}};
   from.expand("key", {key.data(), suite.key_size});
   from.expand("iv", iv);
   iv[11] = static_cast<unsigned char>(iv[11] ^ number);
@@ -242,7 +243,8 @@ TEST_F(key_updates, wrong_records_end_the_connection) {
     EXPECT_EQ(here.hear(raw), "") << what;
     EXPECT_EQ(here.now, state::failed) << what;
     EXPECT_NE(here.records.failure(), "") << what;
-    const std::string expected = forged(suite, ours, 0, SSL3_RT_ALERT, std::string{'\x02', static_cast<char>(alert)});
+    const std::string expected =
+        forged(suite, ours, 0, SSL3_RT_ALERT, std::string{'\x02', static_cast<char>(alert)});
     EXPECT_EQ(here.answer, expected) << what;
     there.hear(here.answer);
     EXPECT_EQ(there.now, state::failed) << what;
