@@ -1,9 +1,11 @@
 #include "connection/loop.hpp"
+#include "connection/outgoing.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <new>
+#include <utility>
 
 namespace dwell::inline v0 {
 namespace {
@@ -87,7 +89,8 @@ stream_filter::received loop::unfilter(slot& c, bytes raw) {
 void loop::finish_handshake(slot& c) {
   c.clock.enter(phase::idle, io_->now_tick());
   c.nearer_deadline = true;
-  open(c);
+  if (!c.outbound) return open(c);
+  if (c.rare->waiting != nullptr) std::exchange(c.rare->waiting, nullptr)->on_secured();
 }
 
 /// What the filter itself has to say leaves at once, and is no activity of the connection. False:

@@ -17,6 +17,7 @@
 namespace dwell::inline v0 {
 
 class attachment;
+class outgoing;
 
 /// Work that a call on a connection causes, done in the same turn after the running callback has
 /// returned.
@@ -35,6 +36,7 @@ enum class pending_work : std::uint8_t {
 struct uncommon {
   std::optional<deadlines> overrides{};     ///< set_deadline's
   std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
+  outgoing* waiting = nullptr;              ///< whoever made it, until the handshake is done
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12

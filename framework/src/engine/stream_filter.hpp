@@ -45,7 +45,10 @@ class stream_filter {
   virtual void at_end() noexcept = 0;
   /// It has part of something, of which the rest must come.
   virtual bool holds_part() const noexcept = 0;
+  /// Valid for ever.
   virtual std::string_view failure() const noexcept = 0;
+  /// The failure is that it does not trust the peer.
+  virtual bool distrusts() const noexcept = 0;
   /// Null while it opens.
   virtual const tls_facts* facts() noexcept = 0;
 };

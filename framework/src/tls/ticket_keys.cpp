@@ -62,7 +62,8 @@ int ticket_keys::on_ticket(SSL* of, unsigned char* name, unsigned char* iv, EVP_
       EVP_DecryptInit_ex(cipher, ticket_cipher(), nullptr, with.cipher.data(), iv) != 1) {
     return -1;
   }
-  return found == use::current ? 1 : 2;
+  // A ticket of TLS 1.3 is for one use (RFC 8446, C.4): there is always another one.
+  return found == use::current && SSL_version(of) < TLS1_3_VERSION ? 1 : 2;
 }
 
 std::optional<ticket_keys::key> ticket_keys::current(std::uint64_t now) {

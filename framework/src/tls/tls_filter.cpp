@@ -1,5 +1,6 @@
 #include "tls/tls_filter.hpp"
 
+#include "tls/client_contexts.hpp"
 #include "tls/tls_contexts.hpp"
 
 #include <openssl/err.h>
@@ -95,11 +96,15 @@ std::string_view openssl_reason() noexcept {
 
 struct tls_filter::session {
   ~session() {
+    // A session stays good however its connection ended (RFC 5246, 7.2.1); OpenSSL has its doubts.
+    SSL_set_shutdown(ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     OPENSSL_cleanse(&ours, sizeof ours);
     OPENSSL_cleanse(&theirs, sizeof theirs);
   }
 
   std::shared_ptr<const tls_contexts> contexts;  // the SSL object's callbacks use them
+  std::shared_ptr<client_contexts> client;       // or these, when we have connected
+  std::string destination;
   ssl_ptr ssl;
   record_layer::traffic ours{}, theirs{};  // TLS 1.3: as far as they are known
   bool watched = false;                    // our callbacks have not been replaced
@@ -111,12 +116,24 @@ struct tls_filter::agreement : tls_facts {
 
 tls_filter::tls_filter(ssl_ptr ssl, std::shared_ptr<const tls_contexts> contexts)
     : session_{new session{.contexts = std::move(contexts), .ssl = std::move(ssl)}} {
-  SSL* const of = session_->ssl.get();
+  connect_bio();
+  SSL_set_accept_state(session_->ssl.get());
+}
+
+tls_filter::tls_filter(ssl_ptr ssl, std::shared_ptr<client_contexts> contexts,
+                       std::string destination)
+    : session_{new session{.client = std::move(contexts),
+                           .destination = std::move(destination),
+                           .ssl = std::move(ssl)}} {
+  connect_bio();
+  SSL_set_connect_state(session_->ssl.get());
+}
+
+void tls_filter::connect_bio() {
   BIO* const bio = wire_bio();
   BIO_up_ref(bio);
-  SSL_set_bio(of, bio, bio);
-  SSL_set_app_data(of, this);
-  SSL_set_accept_state(of);
+  SSL_set_bio(session_->ssl.get(), bio, bio);
+  SSL_set_app_data(session_->ssl.get(), this);
 }
 
 tls_filter::~tls_filter() = default;
@@ -126,6 +143,12 @@ std::uint64_t tls_filter::now() noexcept { return current.now; }
 stream_filter::progress tls_filter::fail() {
   failed_ = true;
   failure_ = openssl_reason();
+  const SSL* const of = session_->ssl.get();
+  const long verified = SSL_get_verify_result(of);
+  if (!open_ && verified != X509_V_OK && (SSL_get_verify_mode(of) & SSL_VERIFY_PEER) != 0) {
+    distrusts_ = true;
+    failure_ = X509_verify_cert_error_string(verified);
+  }
   return progress::failed;
 }
 
@@ -150,6 +173,7 @@ bool tls_filter::shake_hands(received& result) {
 void tls_filter::take_over() {
   session& from = *session_;
   SSL* const of = from.ssl.get();
+  if (SSL_is_server(of) == 0) return;  // tickets may come at any time
   if (SSL_version(of) != TLS1_3_VERSION || SSL_has_pending(of) == 1 || !from.watched) return;
   const record_layer::suite* const agreed = record_layer::find(SSL_get_current_cipher(of));
   if (agreed == nullptr || from.ours.size == 0 || from.theirs.size == 0) return;
@@ -179,6 +203,16 @@ bool tls_filter::learn_secret(std::string_view line) noexcept {
   }
   of->records = 0;  // a new key counts from the beginning
   return true;
+}
+
+bool tls_filter::offer_session(SSL_SESSION* offered) noexcept {
+  if (!session_ || !session_->client) return false;
+  try {
+    session_->client->keep(session_->destination, offered);
+    return true;
+  } catch (const std::bad_alloc&) {  // it is freed already
+    return true;
+  }
 }
 
 // ── what comes and leaves ──

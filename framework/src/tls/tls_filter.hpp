@@ -13,14 +13,17 @@
 
 namespace dwell::inline v0 {
 
+class client_contexts;
 class tls_contexts;
 
-/// The server's end of a TLS connection. OpenSSL reads from the received span and writes into the
+/// One end of a TLS connection. OpenSSL reads from the received span and writes into the
 /// output, so an idle connection has no buffer, and none waits inside between two calls. With TLS
-/// 1.3 OpenSSL's object goes when the handshake is over.
+/// 1.3 the server's OpenSSL object goes when the handshake is over.
 class tls_filter final : public stream_filter {
  public:
   tls_filter(ssl_ptr ssl, std::shared_ptr<const tls_contexts> contexts);
+  /// The client's end. `destination`: what its sessions are kept for.
+  tls_filter(ssl_ptr ssl, std::shared_ptr<client_contexts> contexts, std::string destination);
   ~tls_filter() override;
 
   received receive(bytes raw, std::span<std::byte> room, std::vector<std::byte>& out,
@@ -30,6 +33,7 @@ class tls_filter final : public stream_filter {
   void at_end() noexcept override;
   bool holds_part() const noexcept override;
   std::string_view failure() const noexcept override { return failure_; }
+  bool distrusts() const noexcept override { return distrusts_; }
   const tls_facts* facts() noexcept override;
 
   /// A message of the handshake protocol has come.
@@ -38,6 +42,8 @@ class tls_filter final : public stream_filter {
   void count_record() noexcept;
   /// A line as SSL_CTX_set_keylog_callback(3) has it. False: not one of those wanted.
   bool learn_secret(std::string_view line) noexcept;
+  /// To be used for a later connection. False: not wanted.
+  bool offer_session(SSL_SESSION* session) noexcept;
   /// The loop's clock in the call that runs on this thread.
   static std::uint64_t now() noexcept;
 
@@ -47,6 +53,7 @@ class tls_filter final : public stream_filter {
   /// tls_facts, and the text that it points to.
   struct agreement;
 
+  void connect_bio();
   progress fail();
   bool shake_hands(received& result);
   void take_over();
@@ -61,6 +68,7 @@ class tls_filter final : public stream_filter {
   bool open_ = false;
   bool failed_ = false;
   bool truncated_ = false;
+  bool distrusts_ = false;
 };
 
 }  // namespace dwell::inline v0
