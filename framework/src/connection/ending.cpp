@@ -362,6 +362,7 @@ void loop::report(slot& c, const close_record& record) {
   active_ = gatherer_ = nullptr;
   leave(c);
   owner_->log_close(c, record);
+  tell_not_secured(c);
   c.outlived = true;
   free_unless_outlived(c);
   if (c.outlived) watch_frames(c);

@@ -18,6 +18,7 @@
 namespace dwell::inline v0 {
 
 class attachment;
+class outgoing;
 
 /// Work that a call on a connection causes, done in the same turn after the running callback has
 /// returned.
@@ -52,6 +53,7 @@ struct uncommon {
   std::optional<deadlines> overrides{};     ///< set_deadline's
   std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
   std::unique_ptr<outgoing_file> file{};
+  outgoing* waiting = nullptr;              ///< whoever made it, until the handshake is done
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
