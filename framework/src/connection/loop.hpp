@@ -8,6 +8,7 @@
 #include "connection/loop_counters.hpp"
 #include "connection/loop_owner.hpp"
 #include "connection/mailbox.hpp"
+#include "connection/outbound_services.hpp"
 #include "connection/outgoing.hpp"
 #include "connection/slot.hpp"
 #include "deadline/reaper.hpp"
@@ -197,16 +198,6 @@ class loop final : public engine_events {
     bool put_off;
   };
   struct delayed_call;
-  struct kept_service {
-    kept_service(loop& on, const service& what, std::shared_ptr<const void> kept)
-        : hosted{on, what}, owner{std::move(kept)} {}
-    hosted_service hosted;
-    std::shared_ptr<const void> owner;
-  };
-  struct awaited_service {
-    const std::function<void(const connection&, const close_record&)>* on_close;
-    service what;
-  };
   enum class swept : std::uint8_t { drain, abort };
 
   static loop* exchange_current(loop* next) noexcept;
