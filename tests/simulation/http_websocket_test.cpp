@@ -561,15 +561,13 @@ TEST(websocket, keeps_who_answers_pings_and_not_who_does_not) {
 
 TEST(websocket, does_not_ask_a_peer_whose_pongs_nobody_reads) {
   simulation sim;
-  auto& server =
-      sim.serve({.deadlines = {.handle = 10min}}, serving(
-                                                      [](http::websocket& socket) -> dwell::task<> {
-                                                        while (co_await socket.read()) {
-                                                          co_await dwell::sleep_for(301s);
-                                                          socket.send_text("done");
-                                                        }
-                                                      },
-                                                      {.ping_interval = 10s}));
+  const auto slow = [](http::websocket& socket) -> dwell::task<> {
+    while (auto message = co_await socket.read()) {
+      co_await dwell::sleep_for(301s);
+      socket.send_text("done");
+    }
+  };
+  auto& server = sim.serve({.deadlines = {.handle = 10min}}, serving(slow, {.ping_interval = 10s}));
   client one = open(sim, server);
   one.send(text_frame("work"));
   sim.advance(301s);
