@@ -170,7 +170,7 @@ TYPED_TEST_P(both_engines, shares_a_segment_for_the_end_of_a_file_and_fin) {
             },
         .on_writable = [](dwell::connection& peer, dwell::no_session&) { peer.close(); }};
     auto& server = this->net.serve({}, calls);
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 10; ++i) {
       auto peer = this->net.connect(server);
       peer.close_after(size);
       peer.send("request");
