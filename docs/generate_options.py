@@ -24,6 +24,7 @@ STRUCTURES = [
     ("connect_options", "client/connect_options.hpp", "connect_options"),
     ("client_options", "client/client.hpp", "client_options"),
     ("options", "http/serve.hpp", "http::options"),
+    ("websocket_options", "http/websocket.hpp", "http::websocket_options"),
     ("files_options", "http/files.hpp", "http::files_options"),
     ("admin_options", "admin/admin.hpp", "admin_options"),
 ]

@@ -25,6 +25,15 @@ TEST(reap_race, http) {
        .half_keep_to_timeout = true});
 }
 
+TEST(reap_race, http_over_tls) {
+  run({.what = hello(),
+       .request = get,
+       .idle = idle,
+       .over = wire::tls,
+       .tries = 2'000,
+       .half_keep_to_timeout = true});
+}
+
 TEST(reap_race, http_stalled) {
   run({.what = hello(),
        .request = get,

@@ -13,6 +13,22 @@ const callbacks<> echo{.on_data = [](connection& peer, no_session&, bytes data) 
 
 TEST(reap_race, raw) { run({.what = echo, .request = "request", .tries = 10'000}); }
 
+TEST(reap_race, raw_over_tls) {
+  run({.what = echo, .request = "request", .over = wire::tls, .tries = 10'000});
+}
+
+TEST(reap_race, raw_over_tls_abort_after_fin) {
+  run({.what = echo,
+       .request = "request",
+       .method = close_method::abort_after_fin,
+       .over = wire::tls,
+       .tries = 2'000});
+}
+
+TEST(reap_race, raw_over_tls_stalled) {
+  run({.what = echo, .request = "request", .over = wire::tls, .tries = 2'000, .stalled = true});
+}
+
 TEST(reap_race, raw_stalled) {
   run({.what = echo, .request = "request", .tries = 10'000, .stalled = true});
 }

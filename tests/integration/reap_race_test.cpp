@@ -1,6 +1,6 @@
 // Requests around the idle deadline of a raw stream.
+#include "support/each_wire.hpp"
 #include "support/reap_sweep.hpp"
-#include "support/running_server.hpp"
 #include "support/two_networks.hpp"
 
 #include <gtest/gtest.h>
@@ -37,8 +37,11 @@ void lose_no_more(const raw_client& client) {
 }
 
 // A closed socket would answer the request with RST, and never send its FIN again.
-TEST(reap_race, our_fin_comes_again_when_it_was_lost) {
-  running_server server{{.deadlines = {.idle = duration{200}}}, echo};
+class reap_race_of_one : public each_wire {};
+INSTANTIATE_TEST_SUITE_P(over, reap_race_of_one, both_wires(), name_of);
+
+TEST_P(reap_race_of_one, our_fin_comes_again_when_it_was_lost) {
+  running_server server{over_it({.deadlines = {.idle = duration{200}}}), echo};
   raw_client client = server.connect();
   lose_fin(client);
   ASSERT_TRUE(eventually([&] { return count_states(server.where().port)[TCP_FIN_WAIT1] == 1; }));
@@ -55,6 +58,10 @@ TEST(reap_race, our_fin_comes_again_when_it_was_lost) {
 }
 
 TEST(reap_race, raw) { run({.what = echo, .request = "request"}); }
+
+TEST(reap_race, raw_over_tls) {
+  run({.what = echo, .request = "request", .over = wire::tls, .tries = 400});
+}
 
 TEST(reap_race, raw_stalled) { run({.what = echo, .request = "request", .stalled = true}); }
 

@@ -25,5 +25,6 @@
 #include <dwell/server/options.hpp>
 #include <dwell/server/server.hpp>
 #include <dwell/tls/self_signed.hpp>
+#include <dwell/tls/tls_client.hpp>
 #include <dwell/tls/tls_facts.hpp>
 #include <dwell/version.hpp>

@@ -10,3 +10,4 @@
 #include <dwell/http/router.hpp>
 #include <dwell/http/serve.hpp>
 #include <dwell/http/status.hpp>
+#include <dwell/http/websocket.hpp>

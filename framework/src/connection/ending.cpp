@@ -176,7 +176,11 @@ lifecycle_event loop::how_flushed(slot& c) {
     uncork(c);
     return lifecycle_event::flushed_announced;
   }
-  if (c.linger || c.more_input || !c.kept.empty()) return lifecycle_event::flushed_lingering;
+  // The goodbye in answer to ours must not meet an orphan.
+  const bool answered = c.filtered && c.done == close_method::graceful;
+  if (c.linger || answered || c.more_input || !c.kept.empty()) {
+    return lifecycle_event::flushed_lingering;
+  }
   const bool brief = c.sent_bytes <= direct_limit || !c.io.is_tcp;
   // Sending much takes long enough for the peer to have said something since the turn began.
   if ((c.looked_in != turn_ || !brief) && look(c)) {
@@ -358,6 +362,7 @@ void loop::report(slot& c, const close_record& record) {
   active_ = gatherer_ = nullptr;
   leave(c);
   owner_->log_close(c, record);
+  tell_not_secured(c);
   c.outlived = true;
   free_unless_outlived(c);
   if (c.outlived) watch_frames(c);

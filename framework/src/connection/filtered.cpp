@@ -1,9 +1,12 @@
+#include "connection/after_timer.hpp"
 #include "connection/loop.hpp"
+#include "connection/outgoing.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <new>
+#include <utility>
 
 namespace dwell::inline v0 {
 namespace {
@@ -15,40 +18,48 @@ constexpr std::uint32_t handshakes_per_turn = 4;
 /// What is filtered before it is sent; more would only wait in memory.
 constexpr std::size_t piece = std::size_t{64} * 1024;
 
+/// From a peer's close_notify to its FIN, when it closes: two system calls of its own.
+constexpr duration until_its_fin{5};
+
 }  // namespace
 
 // ── input ──
 
 void loop::on_raw(slot& c, bytes raw, bool more) {
-  stream_filter::received got;
   try {
     if (!c.opened && !has_turn(c, raw)) return;
-    got = unfilter(c, raw);
+    const stream_filter::received got = unfilter(c, raw);
     if (!answer(c)) return;
-    if (!c.opened && got.now != stream_filter::progress::opening &&
-        got.now != stream_filter::progress::failed) {
+    // What came behind the handshake may be data, and then what ends the connection.
+    const bool failed = got.now == stream_filter::progress::failed;
+    const bool has_opened = got.now != stream_filter::progress::opening && !failed;
+    if (!c.opened && (has_opened || got.size != 0)) {
       finish_handshake(c);
       if (c.is_released()) return;
     }
+    if (got.size != 0) on_input(c, {unfiltered_.data(), got.size}, more);
+    if (c.is_released()) return;
+    if (failed) close(c, close_reason::protocol_error);
+    if (got.now == stream_filter::progress::ended) return end_of_messages(c);
+    update_deadline(c);
   } catch (const std::bad_alloc&) {
     decide(c, close_reason::overload, close_method::abort);
-    return step(c, lifecycle_event::abort);
+    step(c, lifecycle_event::abort);
   }
-  if (got.size != 0) on_input(c, {unfiltered_.data(), got.size}, more);
-  if (c.is_released()) return;
-  if (got.now == stream_filter::progress::failed) close(c, close_reason::protocol_error);
-  if (got.now == stream_filter::progress::ended) return end_of_messages(c);
-  update_deadline(c);
 }
 
-/// False: too many others have begun in this turn, and this one goes on in the next.
+/// False: too many others have begun in this turn, and this one goes on in the next, with what has
+/// come until then.
 bool loop::has_turn(slot& c, bytes raw) {
-  if (c.decided || handshakes_in_turn_ < handshakes_per_turn) {
+  const bool waits = c.yielded;  // and what comes now, behind what it waits with
+  if (!waits && (c.decided || handshakes_in_turn_ < handshakes_per_turn)) {
     ++handshakes_in_turn_;
     return true;
   }
   c.kept.append(*pool_, raw);
+  if (waits) return false;
   c.yielded = true;
+  c.io.wants_input = false;
   handshakes_.push_back(id_of(c));
   io_->wake();
   return false;
@@ -62,7 +73,7 @@ void loop::resume_handshakes() {
     const std::vector<std::byte> raw{c->kept.view().begin(), c->kept.view().end()};
     c->kept.clear();
     c->yielded = false;
-    on_raw(*c, bytes{raw}, true);
+    on_raw(*c, bytes{raw}, raw.size() >= piece);
     if (!c->is_released()) update_watch(*c);
   }
   handshakes_.erase(handshakes_.begin(),
@@ -82,7 +93,8 @@ stream_filter::received loop::unfilter(slot& c, bytes raw) {
 void loop::finish_handshake(slot& c) {
   c.clock.enter(phase::idle, io_->now_tick());
   c.nearer_deadline = true;
-  open(c);
+  if (!c.outbound) return open(c);
+  if (c.rare->waiting != nullptr) std::exchange(c.rare->waiting, nullptr)->on_secured();
 }
 
 /// What the filter itself has to say leaves at once, and is no activity of the connection. False:
@@ -104,11 +116,17 @@ bool loop::answer(slot& c) {
   return true;
 }
 
-/// The peer has said that it sends no more; usually its FIN has come with that.
+/// The peer has said that it sends no more. Who closes then has its FIN on the heels of that: an
+/// answer would meet a closed socket, and the reset would end the peer's TIME_WAIT. Who waits for
+/// ours (RFC 8446, 6.1) gets it a moment later.
 void loop::end_of_messages(slot& c) {
   if (look(c) && (c.is_released() || c.input_ended)) return;
-  if (!c.decided) tell_end_of_input(c);
-  if (!c.is_released()) update_deadline(c);
+  if (!c.said_end) {
+    c.said_end = true;
+    after_timer::start(c, until_its_fin,
+                       [this](connection& peer) { mark(as_slot(peer), pending_work::tell_end); });
+  }
+  update_deadline(c);
 }
 
 /// What its handler would have seen of it: the peer's own goodbye is nothing that got lost.

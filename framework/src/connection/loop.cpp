@@ -192,6 +192,7 @@ void loop::do_work(slot& c) {
       for_each_attachment(c, [](attachment& each) { each.on_flushed(); });
     });
   }
+  if (asked(pending_work::tell_closing) && !c.opened && !c.is_released()) tell_not_secured(c);
   if (asked(pending_work::tell_closing) && c.opened && !c.is_released()) {
     run_handler(c, [&] {
       c.handler().on_closing(c, c.session);
@@ -201,6 +202,7 @@ void loop::do_work(slot& c) {
       });
     });
   }
+  if (asked(pending_work::tell_end) && !c.decided && !c.is_released()) tell_end_of_input(c);
   if (asked(pending_work::redeliver) && !c.is_released()) redeliver(c);
   if (asked(pending_work::leave) && leaves_at_drain(c)) reap(c, close_reason::drain);
   if (asked(pending_work::resume_awaiting)) awaited_session::resume_ready(c);

@@ -113,6 +113,16 @@ class loop final : public engine_events {
   /// has run when this returns. Null: no memory.
   slot* take_connected(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
                        const std::function<void(void*)>& start = {});
+  /// The same up to the handshake, which start_handshake() begins. `filter`: the client's end of
+  /// it.
+  slot* take_unsecured(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
+                       std::unique_ptr<stream_filter> filter);
+  /// `arrived` may be told, and be destroyed, before this returns.
+  void start_handshake(slot& c);
+  /// It is done: on_open runs.
+  void open_secured(slot& c, const std::function<void(void*)>& start);
+  /// Nobody waits for it any more.
+  void give_up_handshake(slot& c) noexcept;
   void count_connect_failure() noexcept { counters_.connect_failed.add(); }
   /// The owner of an awaited connection has gone.
   void let_go(slot& c) noexcept;
@@ -244,6 +254,8 @@ class loop final : public engine_events {
   void resume_handshakes();
   stream_filter::received unfilter(slot& c, bytes raw);
   void finish_handshake(slot& c);
+  void tell_not_secured(slot& c);
+  slot* make_outbound(outgoing& arrived, hosted_service& hosted, const raw_address& peer) noexcept;
   bool answer(slot& c);
   void end_of_messages(slot& c);
   std::size_t unread_in(slot& c, bytes raw) noexcept;

@@ -18,6 +18,7 @@
 namespace dwell::inline v0 {
 
 class attachment;
+class outgoing;
 
 /// Work that a call on a connection causes, done in the same turn after the running callback has
 /// returned.
@@ -30,6 +31,7 @@ enum class pending_work : std::uint8_t {
   leave = 16,            ///< idle while the server drains
   resume_awaiting = 32,  ///< a coroutine of another connection can go on
   tell_closing = 64,     ///< that it closes is decided, and takes longer than this turn
+  tell_end = 128,        ///< the peer has said that it sends no more, and its FIN does not come
 };
 
 /// A file on its way out, once what is queued before it has left.
@@ -51,6 +53,7 @@ struct uncommon {
   std::optional<deadlines> overrides{};     ///< set_deadline's
   std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
   std::unique_ptr<outgoing_file> file{};
+  outgoing* waiting = nullptr;              ///< whoever made it, until the handshake is done
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
@@ -138,6 +141,7 @@ struct slot final : connection {
   bool awaited : 1 = false;              // its session is an awaited_session
   bool filtered : 1 = false;             // it has a stream_filter
   bool part_held : 1 = false;            // the filter has a part of something
+  bool said_end : 1 = false;             // the peer has, by its filter's protocol
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
   bool sends_file : 1 = false;           // it has an outgoing_file
 

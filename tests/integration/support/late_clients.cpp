@@ -28,6 +28,7 @@ constexpr auto stall = 2s;
 constexpr auto farthest_shift = 60ms;
 constexpr auto shift_step = 50us;
 constexpr std::size_t opened_per_second = 600;
+constexpr std::size_t shaking_hands_per_second = 250;
 constexpr std::size_t opened_per_stall = 1'000;
 constexpr auto standstill = 500ms;
 constexpr auto limit = 2min;
@@ -64,7 +65,7 @@ class clients {
     } else {
       const auto began = clock::now();
       for (std::size_t i = 0; i < all_.size(); ++i) {
-        plans_.push({began + i * 1'000'000us / opened_per_second, i, todo::open});
+        plans_.push({began + i * 1'000'000us / per_second(), i, todo::open});
       }
       run_until([&] { return over_ == all_.size(); });
     }
@@ -84,6 +85,10 @@ class clients {
     ::kill(server_, SIGCONT);
     run_until([&] { return over_ == to; });
     for (std::size_t i = from; i < to; ++i) all_[i].sent_in_stall = all_[i].sent < resumed;
+  }
+
+  std::size_t per_second() const {
+    return sweep_.over == wire::tls ? shaking_hands_per_second : opened_per_second;
   }
 
   void stop_server() {
@@ -138,7 +143,9 @@ class clients {
   void open(std::size_t which) {
     attempt& a = all_[which];
     a.address = "127.1." + std::to_string(which / 250) + '.' + std::to_string(which % 250 + 1);
-    a.client.emplace(to_, raw_client_options{.from = a.address});
+    raw_client_options how{.from = a.address};
+    if (sweep_.over == wire::tls) how.tls.emplace();
+    a.client.emplace(to_, how);
     a.keeps_to_timeout = sweep_.half_keep_to_timeout && which % 2 == 0;
     a.asked = clock::now();
     a.client->send(sweep_.request);
@@ -147,19 +154,15 @@ class clients {
 
   void receive(std::size_t which) {
     attempt& a = all_[which];
-    std::array<char, 4'096> buffer;
-    const ssize_t count =
-        ::recv(a.client->descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (count < 0 && errno == EAGAIN) return;
-    if (count > 0) {
-      a.received += static_cast<std::size_t>(count);
-      if (a.answered == clock::time_point{}) return take_first(which, {buffer.data(), a.received});
-      a.got_answer = a.received == 2 * answer_size_;
-      if (!a.got_answer) return;
-    } else {
-      a.got_end = count == 0;
-      a.error = count < 0 ? errno : 0;
-    }
+    const raw_client::arrival came = a.client->receive_now();
+    const bool over = came.ended || came.error != 0;
+    if (came.data.empty() && !over) return;
+    a.received += came.data.size();
+    if (a.answered == clock::time_point{} && !over) return take_first(which, came.data);
+    a.got_answer = a.received == 2 * answer_size_;
+    if (!a.got_answer && !over) return;
+    a.got_end = came.ended && !a.got_answer;
+    a.error = a.got_answer ? 0 : came.error;
     a.client->close();
     ++over_;
     if (!a.keeps_to_timeout && !sweep_.stalled) follow(a.got_answer);

@@ -71,6 +71,12 @@ raw_client::raw_client(const endpoint& to, const raw_client_options& how) : desc
       if (::bind(descriptor_, to_sockaddr(local), local.length) != 0) fail("bind");
     }
     if (::connect(descriptor_, to_sockaddr(address), address.length) != 0) fail("connect");
+    if (how.tls) tls_ = std::make_unique<tls_session>(*how.tls);
+    if (how.tls && how.finishes_handshake) shake_hands();
+    if (how.tls && !how.finishes_handshake) {
+      tls_->handshake();
+      flush();
+    }
   } catch (...) {
     close();
     throw;
@@ -80,7 +86,32 @@ raw_client::raw_client(const endpoint& to, const raw_client_options& how) : desc
 raw_client& raw_client::operator=(raw_client&& other) noexcept {
   close();
   descriptor_ = std::exchange(other.descriptor_, -1);
+  tls_ = std::move(other.tls_);
   return *this;
+}
+
+void raw_client::shake_hands() {
+  while (true) {
+    tls_->handshake();
+    if (const int error = flush(); error != 0) fail("handshake", error);
+    if (tls_->is_open()) return;
+    wait_for(POLLIN, "handshake");
+    std::array<char, 16'384> part;
+    const ssize_t count = ::recv(descriptor_, part.data(), part.size(), 0);
+    if (count < 0) fail("handshake");
+    if (count == 0) throw std::runtime_error{"handshake: the end came"};
+    tls_->feed({part.data(), static_cast<std::size_t>(count)});
+  }
+}
+
+int raw_client::flush() {
+  std::string& unsent = tls_->unsent();
+  if (unsent.empty()) return 0;
+  const ssize_t count =
+      ::send(descriptor_, unsent.data(), unsent.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (count < 0) return errno == EAGAIN ? 0 : errno;
+  unsent.erase(0, static_cast<std::size_t>(count));
+  return 0;
 }
 
 void raw_client::wait_for(short events, const char* what) {
@@ -98,12 +129,26 @@ void raw_client::send(std::string_view data) {
     data.remove_prefix(count);
     if (!data.empty()) wait_for(POLLOUT, "send");
   }
+  while (tls_ && !tls_->unsent().empty()) {
+    wait_for(POLLOUT, "send");
+    if (const int error = flush(); error != 0) fail("send", error);
+  }
 }
 
-std::pair<std::size_t, int> raw_client::try_send(std::string_view data) noexcept {
+std::pair<std::size_t, int> raw_client::try_send(std::string_view data) {
+  if (tls_) {
+    tls_->write(data);
+    return {data.size(), flush()};
+  }
   const ssize_t count = ::send(descriptor_, data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (count >= 0) return {static_cast<std::size_t>(count), 0};
   return {0, errno == EAGAIN ? 0 : errno};
+}
+
+int raw_client::say_goodbye() {
+  if (!tls_) return 0;
+  tls_->write_close_notify();
+  return flush();
 }
 
 std::string raw_client::receive(std::size_t count) {
@@ -120,24 +165,51 @@ std::string raw_client::receive(std::size_t count) {
 }
 
 std::string raw_client::receive_some(std::size_t at_most) {
-  wait_for(POLLIN, "receive");
-  std::string data(at_most, '\0');
-  const ssize_t count = ::recv(descriptor_, data.data(), data.size(), 0);
-  if (count < 0) fail("recv");
-  data.resize(static_cast<std::size_t>(count));
-  return data;
+  while (true) {
+    if (tls_) {
+      std::string data = tls_->read(at_most);
+      if (!data.empty() || tls_->got_close_notify()) return data;
+    }
+    wait_for(POLLIN, "receive");
+    std::string data(at_most, '\0');
+    const ssize_t count = ::recv(descriptor_, data.data(), data.size(), 0);
+    if (count < 0) fail("recv");
+    data.resize(static_cast<std::size_t>(count));
+    if (!tls_ || data.empty()) return data;
+    tls_->feed(data);
+  }
 }
 
 raw_client::ending raw_client::receive_to_end() {
   ending seen;
-  std::array<char, 65'536> buffer;
   while (true) {
     wait_for(POLLIN, "receive to the end");
-    const ssize_t count = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
-    if (count < 0) seen.error = errno;
-    if (count <= 0) return seen;
-    seen.data.append(buffer.data(), static_cast<std::size_t>(count));
+    const arrival now = receive_now();
+    seen.data += now.data;
+    if (!now.ended && now.error == 0) continue;
+    seen.error = now.error;
+    seen.truncated = tls_ && !tls_->got_close_notify();
+    return seen;
   }
+}
+
+raw_client::arrival raw_client::receive_now() {
+  arrival now;
+  std::array<char, 65'536> part;
+  const ssize_t count = ::recv(descriptor_, part.data(), part.size(), MSG_DONTWAIT);
+  now.ended = count == 0;
+  if (count < 0 && errno != EAGAIN) now.error = errno;
+  const std::string_view came{part.data(), count > 0 ? static_cast<std::size_t>(count) : 0};
+  if (!tls_) {
+    now.data = came;
+    return now;
+  }
+  tls_->feed(came);
+  for (std::string data = tls_->read(part.size()); !data.empty();) {
+    now.data += data;
+    data = tls_->read(part.size());
+  }
+  return now;
 }
 
 bool raw_client::hears_something(std::chrono::milliseconds within) {

@@ -35,9 +35,9 @@ struct ended {
 int serve(child& self, const reap_sweep& sweep) {
   std::mutex mutex;
   std::vector<ended> all;
-  service_options options{.listen = {.address = "127.0.0.1"},
-                          .deadlines = {.idle = sweep.idle},
-                          .close = {.idle = sweep.method}};
+  service_options options = over(sweep.over, {.listen = {.address = "127.0.0.1"},
+                                              .deadlines = {.idle = sweep.idle},
+                                              .close = {.idle = sweep.method}});
   options.on_close = [&](const connection& peer, const close_record& record) {
     const std::lock_guard lock{mutex};
     all.push_back({peer.peer_endpoint().address, record.reap_raced});

@@ -2,6 +2,8 @@
 
 #include <dwell/dwell.hpp>
 
+#include "support/running_server.hpp"
+
 #include <cstddef>
 #include <string>
 
@@ -15,6 +17,7 @@ struct reap_sweep {
   std::string request;  ///< every answer is as long as the first
   duration idle{1'000};
   close_method method = close_method::graceful;
+  wire over = wire::plain;
   std::size_t tries = 2'000;
   /// The server's process is stopped for two seconds, so that deadlines and requests come due
   /// together. Half of the requests are sent around their deadline, while it is stopped; half

@@ -27,8 +27,14 @@ service_options on_loopback(service_options options) {
   return options;
 }
 
+service_options over(wire which, service_options options) {
+  if (which == wire::tls) options.tls = tls_options{.certificate = test_certificate()};
+  return options;
+}
+
 running_server::running_server(service_options service, handler what, server_options options)
-    : server_{quietly(std::move(options))},
+    : over_tls_{service.tls.has_value()},
+      server_{quietly(std::move(options))},
       where_{server_.serve(records_.listening(on_loopback(std::move(service))), std::move(what))} {
   server_.start();
 }

@@ -1,5 +1,6 @@
 #include "matrix/cells.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace dwell {
@@ -43,14 +44,29 @@ const std::array<close_form, close_form_count>& close_forms() {
   return forms;
 }
 
+bool matrix_cell::lingers() const {
+  return form.lingering || (over == wire::tls && form.method == close_method::graceful);
+}
+
 placement matrix_cell::expected() const {
-  return peer.expected[static_cast<std::size_t>(&form - close_forms().data())];
+  // With much in flight abort_after_fin waits with its FIN, but close_notify is among the output:
+  // who closes on that is first.
+  const bool told_early = over == wire::tls && peer.reply > 16 * 1024;
+  if (told_early && form.method == close_method::abort_after_fin && !form.lingering) {
+    return placement::any;
+  }
+  const auto& forms = close_forms();
+  const auto* const in_effect = std::ranges::find_if(forms, [this](const close_form& each) {
+    return each.method == form.method && each.lingering == lingers();
+  });
+  return peer.expected[static_cast<std::size_t>(in_effect - forms.data())];
 }
 
 bool matrix_cell::delivers() const {
-  const bool direct = !form.lingering && form.method != close_method::peer_first;
+  const bool direct = !lingers() && form.method != close_method::peer_first;
   if (form.method == close_method::abort || !peer.reads) return false;
-  return !(direct && peer.talks_over);
+  const bool talks = peer.talks_over || (over == wire::tls && peer.leaves_meanwhile);
+  return !(direct && talks);
 }
 
 duration matrix_cell::bound() const {
@@ -68,7 +84,7 @@ service_options options_of(const matrix_cell& cell) {
   } else {
     options.socket.linger2 = orphan_limit;
   }
-  return options;
+  return over(cell.over, std::move(options));
 }
 
 handler handler_of(answering what) {

@@ -2,6 +2,8 @@
 
 #include <dwell/dwell.hpp>
 
+#include "support/running_server.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -11,8 +13,6 @@
 #include <string_view>
 
 namespace dwell {
-
-class raw_client;
 
 /// What becomes of the connections of a cell, as far as it is certain beforehand.
 enum class placement : std::uint8_t {
@@ -43,6 +43,7 @@ const std::array<close_form, close_form_count>& close_forms();
 struct seen_by_peer {
   std::size_t bytes = 0;
   bool as_sent = true;
+  bool close_notify = false;  ///< over TLS
   std::optional<int> end;
 };
 
@@ -92,19 +93,26 @@ struct peer_behaviour {
   bool on_signal = false;                ///< the server answers all at once, when all have asked
   dwell::link link = dwell::link::carries;
   bool reads = true;
-  bool holds = false;       ///< never closes: a direct close leaves an orphan in FIN_WAIT_2
-  bool talks_over = false;  ///< sends while it is answered
+  bool holds = false;             ///< never closes: a direct close leaves an orphan in FIN_WAIT_2
+  bool talks_over = false;        ///< sends while it is answered
+  bool leaves_meanwhile = false;  ///< says goodbye, over TLS, and closes while it is answered
 };
 inline constexpr std::size_t peer_behaviour_count = 9;
 const std::array<peer_behaviour, peer_behaviour_count>& peer_behaviours();
+/// Has asked, and closes without having read anything but the handshake: what is unread, its
+/// tickets at least, makes that a reset.
+const peer_behaviour& leaves_tickets_unread();
 
 struct matrix_cell {
   const close_form& form;
   const peer_behaviour& peer;
   connection_mode mode;
+  wire over = wire::plain;
 
   placement expected() const;
   bool is_announced() const { return form.method == close_method::peer_first; }
+  /// Over TLS graceful has but one form: the goodbye in answer to ours is on its way.
+  bool lingers() const;
   /// All of the reply has to arrive.
   bool delivers() const;
   /// How long a socket that the server has closed, or is closing, may be seen.

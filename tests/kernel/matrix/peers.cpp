@@ -21,34 +21,52 @@ void take(std::string_view data, exchange& what) {
   seen.bytes += data.size();
 }
 
-/// True when there is more to come.
+/// True when there is more to come. Over TLS it ends with close_notify, whatever comes of the FIN.
 bool read_some(raw_client& client, exchange& what, std::size_t at_most = 65'536) {
   try {
     const std::string data = client.receive_some(at_most);
     take(data, what);
-    if (data.empty()) what.of.seen.end = 0;
-    return !data.empty();
+    if (!data.empty()) return true;
+    what.of.seen.close_notify = client.tls() != nullptr && client.tls()->got_close_notify();
+    if (!what.of.seen.close_notify && !what.of.seen.end) what.of.seen.end = 0;
+    return false;
   } catch (const std::system_error& failed) {
     what.of.seen.end = failed.code().value();
     return false;
   }
 }
 
+void await_fin(raw_client& client, exchange& what) {
+  if (!what.of.seen.end) what.of.seen.end = client.receive_to_end().error;
+}
+
 void read_to_end(raw_client& client, exchange& what) {
   while (read_some(client, what)) {
   }
+  await_fin(client, what);
 }
 
-/// To the end; only to the last byte, where the server asks for that.
-void read_answer(raw_client& client, exchange& what) {
-  while (!(what.announced && what.of.seen.bytes == what.reply.size()) && read_some(client, what)) {
+/// Where the server asks for that, the last byte is the end.
+bool has_all(const raw_client& client, const exchange& what) {
+  return what.announced && client.tls() == nullptr && what.of.seen.bytes == what.reply.size();
+}
+
+void read_answer(raw_client& client, exchange& what, std::size_t at_most = 65'536) {
+  while (!has_all(client, what) && read_some(client, what, at_most)) {
+    if (at_most < 65'536) raw_client::dawdle(5ms);
   }
+  if (!what.announced) await_fin(client, what);
+}
+
+void leave(raw_client& client) {
+  client.say_goodbye();
+  client.close();
 }
 
 void closes_at_once(raw_client& client, exchange& what) {
   client.send(request);
   read_answer(client, what);
-  client.close();
+  leave(client);
 }
 
 void holds_half_open(raw_client& client, exchange& what) {
@@ -60,11 +78,9 @@ void only_asks(raw_client& client, exchange&) { client.send(request); }
 
 void reads_slowly(raw_client& client, exchange& what) {
   client.send(request);
-  do {
-    raw_client::dawdle(5ms);
-  } while (!(what.announced && what.of.seen.bytes == what.reply.size()) &&
-           read_some(client, what, 16 * 1024));
-  client.close();
+  raw_client::dawdle(5ms);
+  read_answer(client, what, 16 * 1024);
+  leave(client);
 }
 
 void still_uploads(raw_client& client, exchange& what) {
@@ -80,7 +96,7 @@ void still_uploads(raw_client& client, exchange& what) {
     read_to_end(client, what);  // what came before
     what.of.seen.end = failed.code().value();
   }
-  client.close();
+  leave(client);
 }
 
 void sends_more(raw_client& client, exchange& what) {
@@ -95,6 +111,7 @@ void closes_at_the_same_moment(raw_client& client, exchange& what) {
   what.all.may_answer.wait(false);
   raw_client::dawdle(what.of.client_port % 16 * 1ms);  // about as long as the server takes for all
   try {
+    if (const int error = client.say_goodbye(); error != 0) what.of.seen.end = error;
     client.shutdown_send();
   } catch (const std::system_error&) {  // reset before
   }
@@ -104,6 +121,26 @@ void closes_at_the_same_moment(raw_client& client, exchange& what) {
 }
 
 }  // namespace
+
+const peer_behaviour& leaves_tickets_unread() {
+  static constexpr std::array<placement, close_form_count> nowhere{
+      placement::nowhere, placement::nowhere, placement::nowhere,
+      placement::nowhere, placement::nowhere, placement::nowhere};
+  static constexpr peer_behaviour peer{.name = "leaves its tickets unread",
+                                       .expected = nowhere,
+                                       .act =
+                                           [](raw_client& client, exchange& what) {
+                                             client.send(request);
+                                             what.all.may_answer.wait(false);
+                                             while (what.all.answered != what.all.asked)
+                                               raw_client::dawdle(1ms);
+                                             raw_client::dawdle(20ms);
+                                             client.close();
+                                           },
+                                       .on_signal = true,
+                                       .reads = false};
+  return peer;
+}
 
 const std::array<peer_behaviour, peer_behaviour_count>& peer_behaviours() {
   using enum placement;
@@ -150,12 +187,14 @@ const std::array<peer_behaviour, peer_behaviour_count>& peer_behaviours() {
       {.name = "closes at the same moment",
        .expected = {any, any, any, any, any, nowhere},
        .act = closes_at_the_same_moment,
-       .on_signal = true},
+       .on_signal = true,
+       .leaves_meanwhile = true},
       {.name = "FINs cross",
        .expected = {any, any, any, any, any, nowhere},
        .act = closes_at_the_same_moment,
        .on_signal = true,
-       .link = link::holds_fins},
+       .link = link::holds_fins,
+       .leaves_meanwhile = true},
   }};
   return peers;
 }

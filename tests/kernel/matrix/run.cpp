@@ -57,7 +57,7 @@ class trials_by_port {
 
 class batch {
  public:
-  batch(const two_networks& networks, const peer_behaviour& peer, std::size_t trials);
+  batch(const two_networks& networks, const peer_behaviour& peer, wire over, std::size_t trials);
   std::deque<cell_run> run();
 
  private:
@@ -94,12 +94,13 @@ class batch {
   server server_{quietly()};
 };
 
-batch::batch(const two_networks& networks, const peer_behaviour& peer, std::size_t trials)
+batch::batch(const two_networks& networks, const peer_behaviour& peer, wire over,
+             std::size_t trials)
     : networks_{networks}, peer_{peer}, trials_{trials}, reply_{text_of(peer.reply)} {
   networks_.on_client_side([this] { there_.emplace(); });
   for (const close_form& form : close_forms()) {
     for (const auto mode : {connection_mode::long_lived, connection_mode::short_lived}) {
-      services_.emplace_back(matrix_cell{form, peer, mode});
+      services_.emplace_back(matrix_cell{form, peer, mode, over});
       serve(services_.back());
     }
   }
@@ -118,7 +119,9 @@ void batch::serve(service& one) {
 }
 
 void batch::act(service& one, trial& of) {
-  raw_client client{one.where, {.receive_buffer = peer_.receive_buffer}};
+  raw_client_options how{.receive_buffer = peer_.receive_buffer};
+  if (one.result.cell.over == wire::tls) how.tls.emplace();
+  raw_client client{one.where, how};
   of.client_port = client.local_port();
   one.by_port.add(of);
   exchange what{
@@ -250,9 +253,9 @@ std::deque<cell_run> batch::run() {
 
 }  // namespace
 
-std::deque<cell_run> run_peer(const two_networks& networks, const peer_behaviour& peer,
+std::deque<cell_run> run_peer(const two_networks& networks, const peer_behaviour& peer, wire over,
                               std::size_t trials) {
-  return batch{networks, peer, trials}.run();
+  return batch{networks, peer, over, trials}.run();
 }
 
 }  // namespace dwell

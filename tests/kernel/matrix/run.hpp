@@ -20,7 +20,7 @@ struct cell_run {
 };
 
 /// One peer against every form in both modes, `trials` connections each, all at the same time.
-std::deque<cell_run> run_peer(const two_networks& networks, const peer_behaviour& peer,
+std::deque<cell_run> run_peer(const two_networks& networks, const peer_behaviour& peer, wire over,
                               std::size_t trials);
 
 }  // namespace dwell

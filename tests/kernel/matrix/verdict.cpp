@@ -54,6 +54,7 @@ cell_counts count(const cell_run& run) {
     counts.orphans += of.orphan_in_fin_wait_2;
     counts.complete += of.seen.as_sent && of.seen.bytes == run.cell.peer.reply;
     counts.altered += !of.seen.as_sent;
+    counts.saw_close_notify += of.seen.close_notify;
     counts.saw_fin += of.seen.end == 0;
     counts.saw_reset += of.seen.end && *of.seen.end != 0;
     if (!of.record) continue;
@@ -85,7 +86,7 @@ void check(const cell_run& run, const cell_counts& counts) {
   EXPECT_LE(run.gone_after, cell.bound() + slack);
   EXPECT_EQ(counts.observed_right, counts.observed) << "observed what was not so";
   EXPECT_EQ(counts.altered, 0U) << "other bytes than those sent";
-  const bool direct = cell.form.method == close_method::abort_after_fin && !cell.form.lingering;
+  const bool direct = cell.form.method == close_method::abort_after_fin && !cell.lingers();
   if (expected != placement::any || !direct) {  // FINs that cross it: RFC 9293, CLOSING
     EXPECT_LE(counts.here + counts.both, counts.recorded_here())
         << "a TIME_WAIT that no record speaks of";
@@ -93,6 +94,7 @@ void check(const cell_run& run, const cell_counts& counts) {
   if (cell.delivers()) {
     EXPECT_EQ(counts.complete, counts.trials);
     EXPECT_EQ(counts.saw_reset, 0U);
+    EXPECT_EQ(counts.saw_close_notify, cell.over == wire::tls ? counts.trials : 0U);
   }
   if (cell.form.method == close_method::abort) {
     EXPECT_EQ(counts.saw_fin, 0U);

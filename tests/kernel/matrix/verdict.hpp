@@ -27,6 +27,7 @@ struct cell_counts {
   // What arrived.
   std::size_t complete = 0;
   std::size_t altered = 0;
+  std::size_t saw_close_notify = 0;
   std::size_t saw_fin = 0;
   std::size_t saw_reset = 0;
 

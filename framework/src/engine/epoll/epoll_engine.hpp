@@ -62,6 +62,7 @@ class epoll_engine final : public engine {
     int descriptor;
     std::uint32_t service;
     std::string unlink_path;  // of a Unix socket
+    bool inherited;
   };
 
   std::chrono::sys_time<std::chrono::milliseconds> read_date() const noexcept override;

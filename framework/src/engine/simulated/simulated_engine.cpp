@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <poll.h>
+#include <stdexcept>
 #include <unistd.h>
 
 namespace dwell::inline v0 {
@@ -197,6 +198,9 @@ bool simulated_engine::watch(stream& what) noexcept {
 // ── listeners ──
 
 endpoint simulated_engine::listen(std::uint32_t service, const listener_options& options) {
+  if (options.inherited >= 0) {
+    throw std::invalid_argument{"listen: a descriptor is the kernel's, and here is none"};
+  }
   const std::uint16_t number = network_->listen(host_, options);
   listeners_.push_back({number, service});
   return network_->endpoint_of(number);
