@@ -148,6 +148,39 @@ TYPED_TEST_P(both_engines, shares_a_segment_for_last_bytes_and_fin_in_short_mode
   }
 }
 
+TYPED_TEST_P(both_engines, shares_a_segment_for_the_end_of_a_file_and_fin) {
+  constexpr std::size_t size = 10'000;
+  std::FILE* const made = std::tmpfile();
+  ASSERT_EQ(::ftruncate(::fileno(made), size), 0);
+  const auto opened = std::make_shared<const dwell::file>(::dup(::fileno(made)));
+  std::fclose(made);
+  for (const bool later : {false, true}) {  // the end is decided once the file has left
+    const dwell::callbacks<> calls{
+        .on_open =
+            [](dwell::connection& peer, dwell::no_session&) {
+              peer.delimits_messages();
+              return true;
+            },
+        .on_data =
+            [&](dwell::connection& peer, dwell::no_session&, dwell::bytes data) {
+              peer.announced_close();
+              peer.send_file({.of = opened, .size = size});
+              if (!later) peer.close();
+              return data.size();
+            },
+        .on_writable = [](dwell::connection& peer, dwell::no_session&) { peer.close(); }};
+    auto& server = this->net.serve({}, calls);
+    for (int i = 0; i < 10; ++i) {
+      auto peer = this->net.connect(server);
+      peer.close_after(size);
+      peer.send("request");
+      ASSERT_TRUE(this->has_ended(peer));
+      EXPECT_EQ(peer.received().size(), size);
+      EXPECT_EQ(to_string(peer.time_wait()), "here");
+    }
+  }
+}
+
 TYPED_TEST_P(both_engines, closes_passively_after_the_peer) {
   auto& server = this->net.serve({}, this->echo);
   auto peer = this->net.connect(server);
@@ -382,6 +415,7 @@ TYPED_TEST_P(both_engines, refused_where_nobody_listens) {
 REGISTER_TYPED_TEST_SUITE_P(both_engines, echoes_and_reaps_the_quiet, bounds_reading_and_handling,
                             places_time_wait_by_method,
                             shares_a_segment_for_last_bytes_and_fin_in_short_mode,
+                            shares_a_segment_for_the_end_of_a_file_and_fin,
                             closes_passively_after_the_peer, tells_a_reset_from_an_end,
                             answers_whole_after_a_half_close, lingers_for_a_peer_that_still_sends,
                             keeps_a_slow_reader_and_every_byte, sends_a_file_to_a_slow_reader,

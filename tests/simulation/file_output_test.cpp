@@ -275,12 +275,15 @@ TEST_F(file_output, lets_the_file_go_with_its_last_byte_or_its_connection) {
       auto opened = std::make_shared<const dwell::file>(name_);
       const std::weak_ptr<const dwell::file> watched = opened;
       dwell::connection_id id;
-      auto& server = sim.serve(tls ? secured({.deadlines = {.write = 2s}})
-                                   : dwell::service_options{.deadlines = {.write = 2s}},
-                               answering([&](connection& peer) {
-                                 id = peer.id();
-                                 peer.send_file({.of = std::move(opened), .size = content_.size()});
-                               }));
+      dwell::callbacks<> calls = answering([&](connection& peer) {
+        id = peer.id();
+        peer.send_file({.of = std::move(opened), .size = content_.size()});
+      });
+      calls.on_close = [&](connection&, no_session&, const dwell::close_record&) {
+        EXPECT_TRUE(watched.expired());
+      };
+      dwell::service_options options{.deadlines = {.write = 2s}};
+      auto& server = sim.serve(tls ? secured(options) : options, calls);
       std::optional<tls_peer> over_tls;
       std::optional<peer> plain;
       if (tls) {

@@ -268,6 +268,23 @@ TEST_F(http_files, a_download_is_finished_by_a_drain_and_the_next_request_is_not
   EXPECT_EQ(client.record().reason, close_reason::drain);
 }
 
+TEST_F(http_files, the_last_answer_shares_its_last_segment_with_our_fin) {
+  const std::string last = get_of("/f/big.bin", "Connection: close\r\n");
+  std::size_t size = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    simulation sim{{.seed = seed, .faults = {.delay = 1ms}}};
+    auto& server = sim.serve({}, http::serve(routes()));
+    auto client = sim.connect(server);
+    if (size != 0) client.close_after(size);  // as who knows the length: apart, it would be first
+    client.send(last);
+    sim.advance(10s);
+    size = client.received().size();
+    EXPECT_GT(size, big_.size());
+    ASSERT_FALSE(client.is_open());
+    EXPECT_EQ(to_string(client.time_wait()), "here");
+  }
+}
+
 TEST_F(http_files, becoming_shorter_cuts_the_answer_by_a_reset) {
   simulation sim{{.seed = 9, .faults = {.delay = 20ms}}};
   auto& server = sim.serve({}, http::serve(routes()));

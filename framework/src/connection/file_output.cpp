@@ -71,7 +71,7 @@ bool loop::push_plain_file(slot& c, outgoing_file& out) {
   const auto count =
       static_cast<std::size_t>(std::min<std::uint64_t>(out.rest.size, out.left_in_turn));
   if (!c.queue.empty() || count == 0) return true;
-  const bool fin_is_next = c.decided ? !c.input_ended : is_last_exchange(c);
+  const bool fin_is_next = c.decided ? !c.input_ended : c.announced || is_last_exchange(c);
   const bool is_end = count == out.rest.size && out.after.empty() && fin_is_next;
   if (is_end && fin_follows(c) && !c.io.corked) io_->cork(c.io, true);
   const sent_file result = io_->send_file(c.io, out.rest.of->descriptor(), out.rest.offset, count);

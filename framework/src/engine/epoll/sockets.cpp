@@ -28,12 +28,15 @@ class without_sigpipe {
   without_sigpipe(const without_sigpipe&) = delete;
   without_sigpipe& operator=(const without_sigpipe&) = delete;
   ~without_sigpipe() {
+    if (on_) pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  /// After a call that did not do all it was asked: part of it may have, before the signal came.
+  void take_back() const noexcept {
     if (!on_) return;
     const int kept = errno;
     constexpr timespec at_once{};
-    while (kept == EPIPE && sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+    while (sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
     }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     errno = kept;
   }
 
@@ -128,6 +131,7 @@ sent_file epoll_engine::send_file(stream& to, int file, std::uint64_t offset,
     do {
       sent = ::sendfile(to.descriptor, file, &at, count);
     } while (sent < 0 && errno == EINTR);
+    if (sent != static_cast<ssize_t>(count)) scope.take_back();
   }
   if (sent > 0) return {.count = static_cast<std::size_t>(sent)};
   if (sent == 0 || is_of_file(errno)) return {.unreadable = true};
