@@ -143,6 +143,7 @@ stream_filter::received tls_filter::receive(bytes raw, std::span<std::byte> room
 }
 
 void tls_filter::send(bytes data, std::vector<std::byte>& out) {
+  if (failed_) return;  // the alert was the last that can be said
   const connected while_here{{}, out, 0};
   std::size_t done = 0;
   if (!data.empty() && SSL_write_ex(ssl_.get(), data.data(), data.size(), &done) != 1) {
