@@ -24,6 +24,8 @@ STRUCTURES = [
     ("connect_options", "client/connect_options.hpp", "connect_options"),
     ("client_options", "client/client.hpp", "client_options"),
     ("options", "http/serve.hpp", "http::options"),
+    ("websocket_options", "http/websocket.hpp", "http::websocket_options"),
+    ("files_options", "http/files.hpp", "http::files_options"),
     ("admin_options", "admin/admin.hpp", "admin_options"),
 ]
 ENUMERATIONS = [
@@ -52,7 +54,7 @@ READABLE = [
     (r'\.address = "([^"]+)", \.port = (\d+)', "`{}:{}`".format),
     (r"([\d']+)", lambda number: number.replace("'", ",")),
     (r"(true|false)", {"true": "on", "false": "off"}.get),
-    (r'("\w+")', str),
+    (r'("[\w.]+")', str),
     (r"(?:\w+::)?(\w+)", "`{}`".format),
 ]
 

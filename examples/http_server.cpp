@@ -1,4 +1,4 @@
-// A small site: what a router, plain handlers, coroutines and streams look like.
+// A small site: what a router, plain handlers, coroutines, streams and files look like.
 
 #include <dwell/admin/admin.hpp>
 #include <dwell/http.hpp>
@@ -145,10 +145,12 @@ int main(int argc, char** argv) {
   flags chosen;
   chosen.service.listen.port = 8080;
   std::string access_log;
+  std::string directory;
   dwell::endpoint admin_at;
   command_line line{"http_server", "Serves a small site over HTTP.",
                     "  http_server --listen 127.0.0.1:8080 --access-log -\n"
                     "  http_server --admin 127.0.0.1:9901\n"
+                    "  http_server --files /usr/share/doc\n"
                     "  http_server --listen '[::]:0' --threads 0 --idle 10s\n"
                     "  http_server --mode short --close peer-first\n"
                     "  curl http://127.0.0.1:8080/hello/world\n"
@@ -156,12 +158,15 @@ int main(int argc, char** argv) {
                     "\n"
                     "GET  /  /hello/:name  /echo (header lines)  /cookie  /bytes/N  /stream/LINES  "
                     "/slow/MS\n"
-                    "     /download/SIZE\n"
+                    "     /download/SIZE  /files/PATH (with --files)\n"
                     "POST /  /echo-body (the body comes back)  /upload (of any size)\n",
                     chosen};
   line.app()
       .add_option("--access-log", access_log, "A line for each request; -: to standard output")
       ->type_name("FILE|-");
+  line.app()
+      .add_option("--files", directory, "Serves what is below this directory as /files/PATH")
+      ->type_name("DIR");
   const CLI::Option* const admin_flag = line.add_endpoint(
       "--admin", admin_at, "Where /connections, /metrics, /healthz, /readyz and /drain are");
 
@@ -174,6 +179,8 @@ int main(int argc, char** argv) {
       admin.emplace(server, dwell::admin_options{.listen = admin_at});
       std::cout << "admin on " << dwell::to_string(admin->endpoint()) << '\n';
     }
-    return serve(server, chosen, http::serve(site(), std::move(options)));
+    http::router routes = site();
+    if (!directory.empty()) routes.get("/files/*path", http::files{directory});
+    return serve(server, chosen, http::serve(std::move(routes), std::move(options)));
   });
 }

@@ -9,9 +9,11 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 /// One suite for both engines. `Engine` makes the network and says how long things take on it:
@@ -226,6 +228,50 @@ TYPED_TEST_P(both_engines, keeps_a_slow_reader_and_every_byte) {
   EXPECT_TRUE(peer.received() == body);
 }
 
+TYPED_TEST_P(both_engines, sends_a_file_to_a_slow_reader) {
+  const std::string body = this->pattern(8'000'000);
+  std::FILE* const made = std::tmpfile();
+  ASSERT_EQ(std::fwrite(body.data(), 1, body.size(), made), body.size());
+  std::fflush(made);
+  const auto opened = std::make_shared<const dwell::file>(::dup(::fileno(made)));
+  std::fclose(made);
+  const auto pour = [&](dwell::connection& peer) -> dwell::task<> {
+    peer.send("before");
+    peer.send_file({.of = opened, .offset = 1, .size = body.size() - 2});
+    co_await peer.write("after");
+  };
+  auto& server = this->net.serve({.deadlines = {.write = 4 * this->long_time}}, pour);
+  auto peer = this->net.connect(server);
+  for (int i = 0; i < 6; ++i) {
+    peer.stop_reading();
+    this->net.advance(this->long_time / 2);
+    peer.start_reading();
+    this->net.advance(std::chrono::milliseconds{1});
+  }
+  ASSERT_TRUE(this->has_ended(peer));
+  EXPECT_EQ(peer.record().reason, dwell::close_reason::finished);
+  EXPECT_TRUE(peer.received() == "before" + body.substr(1, body.size() - 2) + "after");
+}
+
+TYPED_TEST_P(both_engines, ends_who_stops_reading_a_file) {
+  std::FILE* const made = std::tmpfile();
+  ASSERT_EQ(::ftruncate(::fileno(made), 50'000'000), 0);
+  auto opened = std::make_shared<const dwell::file>(::dup(::fileno(made)));
+  std::fclose(made);
+  const std::weak_ptr<const dwell::file> watched = opened;
+  const auto pour = [&](dwell::connection& peer) -> dwell::task<> {
+    peer.send_file({.of = std::move(opened), .size = 50'000'000});
+    co_await peer.flush();
+  };
+  auto& server = this->net.serve({.deadlines = {.write = this->long_time}}, pour);
+  auto peer = this->net.connect(server);
+  peer.stop_reading();
+  ASSERT_TRUE(this->has_ended(peer));
+  EXPECT_EQ(peer.record().reason, dwell::close_reason::write_timeout);
+  EXPECT_GT(peer.record().unsent, 0U);
+  EXPECT_TRUE(watched.expired());
+}
+
 TYPED_TEST_P(both_engines, ends_who_stops_reading) {
   const std::string body = this->pattern(100'000);
   const auto pour = [&](dwell::connection& peer) -> dwell::task<> {
@@ -338,7 +384,8 @@ REGISTER_TYPED_TEST_SUITE_P(both_engines, echoes_and_reaps_the_quiet, bounds_rea
                             shares_a_segment_for_last_bytes_and_fin_in_short_mode,
                             closes_passively_after_the_peer, tells_a_reset_from_an_end,
                             answers_whole_after_a_half_close, lingers_for_a_peer_that_still_sends,
-                            keeps_a_slow_reader_and_every_byte, ends_who_stops_reading,
+                            keeps_a_slow_reader_and_every_byte, sends_a_file_to_a_slow_reader,
+                            ends_who_stops_reading_a_file, ends_who_stops_reading,
                             refuses_over_the_limit_and_lets_in_again, drains, posts_to_a_connection,
                             ends_only_the_connection_whose_handler_throws, hosts_several_services,
                             refused_where_nobody_listens);

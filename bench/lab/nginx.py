@@ -31,8 +31,9 @@ http {{
   keepalive_timeout 60 54;
   keepalive_requests 1000000000;
   server {{
-    listen {address}:{port} backlog=4096;
+    listen {address}:{port} backlog=4096{secure}
     location = / {{ return 200 "OK"; }}
+    {files}
   }}
 }}
 """
@@ -78,12 +79,27 @@ class OwnConfiguration(Server):
             self.folder.cleanup()
 
 
-class Nginx(OwnConfiguration):
-    """Answers `GET /` with OK; started when this returns."""
+# As its manual recommends for files; without open_file_cache every request opens its file, as with Dwell.
+FILES = "location /files/ {{ alias {directory}/; sendfile on; }}"
 
-    def __init__(self, network):
+# 16 KiB of memory, put together from variables: a word of the configuration may have 4 KiB at most.
+SECURE = """ ssl;
+    ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
+    set $kib "{kib}";
+    location = /bytes/16384 {{ default_type application/octet-stream; return 200 "{kibs}"; }}"""
+
+
+class Nginx(OwnConfiguration):
+    """Answers `GET /` with OK, and below /files/ with what is below a directory; started when this returns."""
+
+    def __init__(self, network, directory=None, certificate=None):
+        """certificate: files of a certificate and its key, for TLS; then `GET /bytes/16384` is answered too."""
         _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+        secure = ";"
+        if certificate:
+            secure = SECURE.format(certificate=certificate[0], key=certificate[1], kib="x" * 1024, kibs="$kib" * 16)
         text = CONFIGURATION.format(folder="{folder}", address=network.address, port=PORT,
-                                    descriptors=descriptors)
+                                    descriptors=descriptors, secure=secure,
+                                    files=FILES.format(directory=directory) if directory else "")
         super().__init__(network, PORT, text,
                          lambda file: [find(), "-p", str(file.parent), "-c", str(file)])

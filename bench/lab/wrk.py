@@ -12,20 +12,20 @@ from lab.programs import Failed
 _TO_MICROSECONDS = {"us": 1, "ms": 1e3, "s": 1e6}
 
 
-def run(network, server, connections, duration):
+def run(network, server, connections, duration, path="/", scheme="http"):
     """Keep-alive, closed loop. The result looks as the driver's does."""
     if not shutil.which("wrk"):
         raise Failed("wrk is missing: apt install wrk")
     if duration.endswith("ms"):
         duration = "1s"  # it knows whole seconds only
-    used, children = _cpu(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
+    used, children = cpu(server.pid), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     process = network.start("client", ["wrk", "-t1", f"-c{connections}", f"-d{duration}", "--latency",
-                                       f"http://{server.address}/"],
+                                       f"{scheme}://{server.address}{path}"],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output, _ = process.communicate()
     wall = time.monotonic() - began
-    total, user = (after - before for after, before in zip(_cpu(server.pid), used))
+    total, user = (after - before for after, before in zip(cpu(server.pid), used))
     own = resource.getrusage(resource.RUSAGE_CHILDREN)
     requests = re.search(r"(\d+) requests in", output)
     errors = re.search(r"Socket errors: .*|Non-2xx or 3xx responses: .*", output)
@@ -46,7 +46,7 @@ def _latency(output, percent):
     return float(value) * _TO_MICROSECONDS[unit]
 
 
-def _cpu(pid):
+def cpu(pid):
     """Microseconds a process has run: all, exactly; in user mode, by the kernel's ticks."""
     with open(f"/proc/{pid}/stat") as stat:
         ticks = int(stat.read().rpartition(")")[2].split()[11])

@@ -1,5 +1,9 @@
 #include "common/flags.hpp"
 
+#ifdef WITH_SYSTEMD
+#include <dwell/systemd/systemd.hpp>
+#endif
+
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -15,6 +19,15 @@ namespace {
 
 constexpr int failed = 1;
 constexpr int wrong_usage = 2;
+
+/// What parse_endpoint reads, and "systemd:NAME" for a socket of a .socket unit.
+dwell::endpoint endpoint_of(const std::string& text) {
+#ifdef WITH_SYSTEMD
+  constexpr std::string_view passed = "systemd:";
+  if (text.starts_with(passed)) return dwell::passed_socket_named(text.substr(passed.size()));
+#endif
+  return dwell::parse_endpoint(text);
+}
 
 const words_for<dwell::close_method> close_methods{
     {"graceful", dwell::close_method::graceful},
@@ -131,13 +144,13 @@ CLI::Option* command_line::add_endpoint(const std::string& flag, dwell::endpoint
                                         const std::string& text) {
   const auto choose = [flag, &chosen](const std::string& given) {
     try {
-      chosen = dwell::parse_endpoint(given);
+      chosen = endpoint_of(given);
     } catch (const std::invalid_argument& error) {
       throw CLI::ValidationError{flag, error.what()};
     }
   };
   return app_.add_option_function<std::string>(flag, choose, text)
-      ->type_name("ADDR:PORT|unix:PATH");
+      ->type_name("ADDR:PORT|unix:PATH|fd:N|systemd:NAME");
 }
 
 void command_line::add_deadline(const std::string& flag, dwell::duration& chosen,

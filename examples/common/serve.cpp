@@ -1,5 +1,9 @@
 #include "common/serve.hpp"
 
+#ifdef WITH_SYSTEMD
+#include <dwell/systemd/systemd.hpp>
+#endif
+
 #include <nlohmann/json.hpp>
 
 #include <csignal>
@@ -80,6 +84,9 @@ int serve(dwell::server& server, const flags& chosen, const dwell::handler& what
   const auto report = [&] { (chosen.json ? print_json : print_text)(server.counts()); };
   server.on_signal(SIGUSR1, report);
   if (chosen.service.tls) server.on_signal(SIGHUP, [&server] { reload_certificates(server); });
+#ifdef WITH_SYSTEMD
+  const dwell::supervised for_systemd{server};
+#endif
   std::cout << "listening on " << dwell::to_string(bound) << std::endl;
   const int status = server.run();
   report();

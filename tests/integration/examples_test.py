@@ -31,8 +31,8 @@ def built(program):
 class Server:
     """A running example; on leaving the block it is told to end, and must."""
 
-    def __init__(self, program, *arguments, listen="127.0.0.1:0"):
-        self.process = subprocess.Popen([built(program), "--listen", listen, *arguments],
+    def __init__(self, program, *arguments, listen="127.0.0.1:0", pass_fds=()):
+        self.process = subprocess.Popen([built(program), "--listen", listen, *arguments], pass_fds=pass_fds,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.log = []
         self.logged = threading.Condition()

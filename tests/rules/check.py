@@ -27,17 +27,18 @@ LAYERS = {
     "server": (BELOW_CONNECTION | {"connection", "tls"}, {"asio", "spdlog"}),
     "client": (BELOW_CONNECTION | {"connection", "tls", "server"}, {"asio", "spdlog"}),
     "framing": (BELOW_CONNECTION - {"engine"} | {"connection"}, set()),
-    "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing", "server"}, {"llhttp", "spdlog"}),
+    "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing", "server"}, {"llhttp", "openssl", "spdlog"}),
     "kernel": ({"net", "base"}, {"libmnl"}),
     "admin": (BELOW_CONNECTION - {"engine"} | {"connection", "server", "http", "kernel"},
               {"prometheus", "nlohmann", "spdlog"}),
+    "systemd": ({"net", "server"}, {"systemd"}),
     "testing": (BELOW_CONNECTION | {"connection", "tls", "server", "client"}, {"asio", "spdlog"}),
 }
 # The one file below a pure folder that may use a library.
 EXCEPTIONS = {"base/log": {"spdlog"}}
 # What a pure folder may take from outside the standard: iovec is a struct, poisoning a note to ASan.
 PURE_HEADERS = {"sys/uio.h", "sanitizer/asan_interface.h"}
-LIBRARIES = {"asio", "spdlog", "openssl", "llhttp", "libmnl", "prometheus", "nlohmann", "fmt",
+LIBRARIES = {"asio", "spdlog", "openssl", "llhttp", "libmnl", "systemd", "prometheus", "nlohmann", "fmt",
              "CLI", "gtest", "gmock", "benchmark"}
 NAMESPACES = {"", "dwell", "dwell::http", "dwell::testing"}
 

@@ -38,6 +38,7 @@ tls_peer::tls_peer(dwell::testing::simulation& sim, const dwell::server& to,
   SSL_CTX_set_min_proto_version(context_, options.version);
   SSL_CTX_set_max_proto_version(context_, options.version);
   if (!options.certificate.chain.empty()) use(context_, options.certificate);
+  if (options.suites != nullptr) SSL_CTX_set_ciphersuites(context_, options.suites);
   ssl_ = SSL_new(context_);
   std::string protocols;
   for (const std::string& each : options.protocols) {

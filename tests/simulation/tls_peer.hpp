@@ -17,6 +17,7 @@ struct tls_peer_options {
   std::vector<std::string> protocols{};  ///< ALPN
   dwell::tls_certificate certificate{};  ///< its own; empty: none
   SSL_SESSION* resumes = nullptr;
+  const char* suites = nullptr;  ///< of TLS 1.3; null: OpenSSL's
 };
 
 /// A TLS client on the simulated network. Trusts everybody: what it is shown can be asked for.

@@ -243,6 +243,77 @@ TEST(tls, refuses_to_renegotiate_and_bounds_key_updates) {
   EXPECT_EQ(client.socket().record().reason, close_reason::protocol_error);
 }
 
+TEST(tls, speaks_every_suite_and_updates_keys_both_ways) {
+  with_seeds([](std::uint64_t seed) {
+    for (const char* const suite :
+         {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}) {
+      simulation sim{
+          {.seed = seed, .faults = {.jitter = 3ms, .short_reads = 0.5, .short_writes = 0.5}}};
+      auto& server = sim.serve(secured(), echo);
+      tls_peer client{sim, server, {.suites = suite}};
+      std::string sent;
+      for (int i = 0; i < 6; ++i) {
+        sent += pattern(20'000);
+        client.write(pattern(20'000));
+        ASSERT_TRUE(client.run_until([&] { return client.received().size() >= sent.size(); }, 20s))
+            << suite << ", after " << i << " updates";
+        SSL_key_update(client.native(),
+                       i % 2 == 0 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+      }
+      EXPECT_TRUE(client.received() == sent);
+    }
+  });
+}
+
+/// Counts the contexts that a service has made and OpenSSL has not freed yet.
+struct living_contexts {
+  static int& count() {
+    static int now = 0;
+    return now;
+  }
+  static void watch(SSL_CTX* context) {
+    static const int index = SSL_CTX_get_ex_new_index(
+        0, nullptr, nullptr, nullptr, [](void*, void* watched, CRYPTO_EX_DATA*, int, long, void*) {
+          if (watched != nullptr) --count();
+        });
+    SSL_CTX_set_ex_data(context, index, context);
+    ++count();
+  }
+};
+
+TEST(tls, an_open_connection_of_1_3_needs_nothing_of_openssls) {
+  for (const int version : versions) {
+    simulation sim{{.seed = 8}};
+    dwell::service_options options = secured({.idle = dwell::off});
+    options.tls->configure = living_contexts::watch;
+    auto& server = sim.serve(std::move(options), echo);
+    tls_peer client{sim, server, {.version = version}};
+    client.advance(10ms);
+    ASSERT_TRUE(client.is_open());
+    server.reload_certificates();
+    EXPECT_EQ(living_contexts::count(), version == TLS1_3_VERSION ? 1 : 2);
+    client.write("still here");
+    client.advance(10ms);
+    EXPECT_EQ(client.received(), "still here");
+  }
+  EXPECT_EQ(living_contexts::count(), 0);
+}
+
+TEST(tls, who_wants_the_secrets_gets_them) {
+  simulation sim{{.seed = 8}};
+  static std::string lines;
+  dwell::service_options options = secured();
+  options.tls->configure = [](SSL_CTX* context) {
+    SSL_CTX_set_keylog_callback(context, [](const SSL*, const char* line) { lines += line; });
+  };
+  auto& server = sim.serve(std::move(options), echo);
+  tls_peer client{sim, server};
+  client.write("x");
+  client.advance(10ms);
+  EXPECT_EQ(client.received(), "x");
+  EXPECT_THAT(lines, ::testing::HasSubstr("SERVER_TRAFFIC_SECRET_0"));
+}
+
 TEST(tls, knows_a_client_by_its_certificate) {
   simulation sim{{.seed = 7}};
   std::string who;
@@ -299,6 +370,23 @@ TEST(tls, a_flood_of_handshakes_does_not_keep_others_waiting) {
         EXPECT_EQ(client.received(), "x");
         EXPECT_LT(opened_before_answer, many / 2);
         EXPECT_EQ(opened, many + 1);
+      },
+      6);
+}
+
+TEST(tls, what_comes_while_a_handshake_waits_stays_behind_what_came) {
+  with_seeds(
+      [](std::uint64_t seed) {
+        simulation sim{{.seed = seed, .faults = {.jitter = 2ms, .short_reads = 0.7}}};
+        auto& server = sim.serve(secured(), echo);
+        std::vector<std::unique_ptr<tls_peer>> many;
+        for (int i = 0; i < 30; ++i) many.push_back(std::make_unique<tls_peer>(sim, server));
+        for (int i = 0; i < 200; ++i) {
+          if (i % 10 == 0) sim.freeze(server, 5ms);  // then much of it comes at once
+          sim.advance(1ms);
+          for (const auto& each : many) each->pump();
+        }
+        for (const auto& each : many) EXPECT_TRUE(each->is_open()) << each->got_alert();
       },
       6);
 }

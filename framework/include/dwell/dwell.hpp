@@ -8,6 +8,7 @@
 #include <dwell/closing/close_record.hpp>
 #include <dwell/connection/callbacks.hpp>
 #include <dwell/connection/connection.hpp>
+#include <dwell/connection/file.hpp>
 #include <dwell/connection/handler.hpp>
 #include <dwell/connection/offload.hpp>
 #include <dwell/connection/options.hpp>
@@ -24,5 +25,6 @@
 #include <dwell/server/options.hpp>
 #include <dwell/server/server.hpp>
 #include <dwell/tls/self_signed.hpp>
+#include <dwell/tls/tls_client.hpp>
 #include <dwell/tls/tls_facts.hpp>
 #include <dwell/version.hpp>

@@ -1,6 +1,7 @@
 #include "client/attempt.hpp"
 
 #include "connection/validate_options.hpp"
+#include "tls/client_contexts.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -33,6 +34,7 @@ attempt::attempt(loop& on, const route& way, hosted_service& hosted) noexcept
     : on_{&on}, way_{&way}, hosted_{&hosted} {}
 
 attempt::~attempt() {
+  if (handshaking_ != nullptr) on_->give_up_handshake(*handshaking_);
   disarm();
   drop();
   if (listed_) on_->delist(*this);
@@ -121,6 +123,7 @@ void attempt::fail(int error, bool at_source) noexcept {
 
 void attempt::give_up(connect_failure why) noexcept {
   error_ = {.what = why};
+  if (slot* const made = std::exchange(handshaking_, nullptr)) on_->give_up_handshake(*made);
   lookup_.reset();
   disarm();
   drop();
@@ -135,6 +138,10 @@ void attempt::drop() noexcept {
 }
 
 slot* attempt::take(const std::function<void(void*)>& start) {
+  if (slot* const made = std::exchange(secured_, nullptr)) {
+    on_->open_secured(*made, start);
+    return made;
+  }
   const raw_address& peer = addresses()[next_ - 1];
   slot* const made = on_->take_connected(*this, *hosted_, peer, start);
   if (made == nullptr) {
@@ -151,10 +158,40 @@ slot* attempt::take(const std::function<void(void*)>& start) {
 void attempt::on_ready(bool in_error) {
   disarm();
   const int error = on_->io().connect_result(io, addresses()[next_ - 1], in_error);
-  if (error == 0) return arrived();
+  if (error == 0) return way_->tls == nullptr ? arrived() : shake_hands();
   fail(error);
   drop();
   if (!try_next()) failed();
+}
+
+/// deadlines.handshake bounds it. Another address would not help who is not trusted at this one.
+void attempt::shake_hands() {
+  try {
+    handshaking_ = on_->take_unsecured(*this, *hosted_, addresses()[next_ - 1],
+                                       way_->tls->make(way_->host, way_->port));
+  } catch (const std::bad_alloc&) {
+  }
+  if (handshaking_ == nullptr) {
+    fail(ENOMEM);
+    drop();
+    return failed();
+  }
+  admitted_ = false;  // the connection's now
+  on_->start_handshake(*handshaking_);
+}
+
+void attempt::on_secured() {
+  secured_ = std::exchange(handshaking_, nullptr);
+  arrived();
+}
+
+void attempt::on_not_secured(close_reason why, std::string_view failure, bool distrusted) {
+  handshaking_ = nullptr;
+  error_ = {.what = distrusted ? connect_failure::not_trusted : connect_failure::handshake_failed};
+  error_.detail = !failure.empty()                         ? failure
+                  : why == close_reason::handshake_timeout ? "not done within deadlines.handshake"
+                                                           : to_string(why);
+  failed();
 }
 
 void attempt::on_loop_end() {

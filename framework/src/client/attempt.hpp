@@ -41,6 +41,9 @@ class attempt : public outgoing, private timer_target {
 
   void on_ready(bool in_error) final;
   void on_loop_end() final;
+  void on_secured() final;
+  void on_not_secured(close_reason why, std::string_view failure, bool distrusted) final;
+  void shake_hands();
   void fire() final;
   bool look_up();
   bool try_next();
@@ -60,6 +63,8 @@ class attempt : public outgoing, private timer_target {
   std::uint64_t due_ = 0;  // in the loop's time; meaningless when way_->connect is off
   std::optional<std::uint32_t> timer_;
   connect_error error_;
+  slot* handshaking_ = nullptr;
+  slot* secured_ = nullptr;  // and not taken yet
   bool listed_ = false;
   bool admitted_ = false;
 };

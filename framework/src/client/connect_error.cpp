@@ -28,6 +28,9 @@ std::string_view advice(connect_failure what) noexcept {
              "raise it";
     case connect_failure::ended: return "whoever waited for it has ended";
     case connect_failure::other: return "connect(2) failed";
+    case connect_failure::not_trusted:
+      return "its certificate is not trusted: see `authorities` and the name that it is for";
+    case connect_failure::handshake_failed: return "the TLS handshake failed";
   }
   return "connect(2) failed";
 }
@@ -41,6 +44,7 @@ std::string to_string(const connect_error& error) {
     text += std::generic_category().message(error.code);
     text += ')';
   }
+  if (!error.detail.empty()) text.append(": ").append(error.detail);
   return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include "connection/validate_options.hpp"
 #include "deadline/validate.hpp"
+#include "tls/client_contexts.hpp"
 
 #include <arpa/inet.h>
 #include <stdexcept>
@@ -34,7 +35,8 @@ route::route(const connect_options& to)
       port{to.port},
       connect{to.connect},
       source{to.source},
-      syn_retries{to.syn_retries} {
+      syn_retries{to.syn_retries},
+      tls{to.tls == nullptr ? nullptr : &client_contexts::of(*to.tls)} {
   require(!host.empty(), "host = \"\": say where to, an address or a name");
   require(port != 0 || host.starts_with("unix:"), "port = 0: use 1 to 65535");
   require(

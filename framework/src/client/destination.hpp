@@ -15,6 +15,8 @@
 
 namespace dwell::inline v0 {
 
+class client_contexts;
+
 /// What connect_options say about the way there; checked, and with texts of its own.
 struct route {
   /// Throws std::invalid_argument, naming the field.
@@ -25,6 +27,7 @@ struct route {
   duration connect;
   source_pool source;
   std::optional<int> syn_retries;
+  client_contexts* tls;  ///< null: none
   /// Of a literal; empty: `host` is a name.
   std::vector<raw_address> addresses;
 };

@@ -117,7 +117,7 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     c->io.slot = index;
     reaper_.grow(index + 1);
     if (hosted.of->filters) {
-      c->rare = std::make_unique<uncommon>(uncommon{.filter = hosted.of->filters->make()});
+      c->rare = std::make_unique<uncommon>(uncommon{.filter = hosted.of->filters->make(index_)});
       c->filtered = true;
     }
     if (const std::size_t size = c->handler().session_size(); size != 0) {

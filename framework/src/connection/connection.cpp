@@ -61,6 +61,9 @@ const tls_facts* connection::tls() const noexcept {
 }
 
 bool connection::send(bytes data) noexcept { return host(*this).send(as_slot(*this), data); }
+bool connection::send_file(file_part what) noexcept {
+  return host(*this).send_file(as_slot(*this), std::move(what));
+}
 void connection::shutdown_send() noexcept { host(*this).half_close(as_slot(*this)); }
 
 void connection::pause() noexcept { as_slot(*this).paused = true; }

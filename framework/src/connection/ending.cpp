@@ -16,6 +16,11 @@ constexpr std::uint32_t direct_limit = 16 * 1024;
 constexpr unsigned slowest_poll = 6;  // 64 ms
 constexpr int drains_at_deadline = 4;
 
+/// The handler is about to hear that there is room again, and may have more, or decide to close.
+bool tells_writable(const slot& c) noexcept {
+  return (c.work & static_cast<std::uint8_t>(pending_work::tell_writable)) != 0;
+}
+
 close_reason reason_of(int error) noexcept {
   switch (error) {
     case ECONNRESET:
@@ -116,7 +121,7 @@ void loop::advance(slot& c) {
       step(c, how_flushed(c));
     } else if (c.half_close_asked && !c.fin_sent && !c.decided) {
       step(c, lifecycle_event::half_close);
-    } else if (c.sent_bytes != 0 && !c.decided) {
+    } else if (c.sent_bytes != 0 && !c.decided && !tells_writable(c)) {
       uncork(c);
     }
     if (c.flush_awaited && !c.decided) {
@@ -134,7 +139,7 @@ void loop::advance(slot& c) {
 
 void loop::update_watch(slot& c) {
   const bool input = may_read(c);
-  const bool output = !c.queue.empty();
+  const bool output = !c.queue.empty() || c.sends_file;
   const bool changed = (input && !c.io.wants_input) || output != c.io.wants_output;
   c.io.wants_input = input;
   c.io.wants_output = output;
@@ -341,6 +346,7 @@ void loop::release(slot& c, lifecycle_action action) {
   reaper_.forget(c.io.slot);
   c.kept.clear();
   c.queue.clear();
+  c.drop_file();
   if (!c.filtered) c.rare.reset();
   report(c, record);
 }
@@ -357,6 +363,7 @@ void loop::report(slot& c, const close_record& record) {
   active_ = gatherer_ = nullptr;
   leave(c);
   owner_->log_close(c, record);
+  tell_not_secured(c);
   c.outlived = true;
   free_unless_outlived(c);
   if (c.outlived) watch_frames(c);

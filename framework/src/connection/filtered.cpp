@@ -1,10 +1,12 @@
 #include "connection/after_timer.hpp"
 #include "connection/loop.hpp"
+#include "connection/outgoing.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <new>
+#include <utility>
 
 namespace dwell::inline v0 {
 namespace {
@@ -46,7 +48,8 @@ void loop::on_raw(slot& c, bytes raw, bool more) {
   }
 }
 
-/// False: too many others have begun in this turn, and this one goes on in the next.
+/// False: too many others have begun in this turn, and this one goes on in the next, with what has
+/// come until then.
 bool loop::has_turn(slot& c, bytes raw) {
   const bool waits = c.yielded;  // and what comes now, behind what it waits with
   if (!waits && (c.decided || handshakes_in_turn_ < handshakes_per_turn)) {
@@ -90,7 +93,8 @@ stream_filter::received loop::unfilter(slot& c, bytes raw) {
 void loop::finish_handshake(slot& c) {
   c.clock.enter(phase::idle, io_->now_tick());
   c.nearer_deadline = true;
-  open(c);
+  if (!c.outbound) return open(c);
+  if (c.rare->waiting != nullptr) std::exchange(c.rare->waiting, nullptr)->on_secured();
 }
 
 /// What the filter itself has to say leaves at once, and is no activity of the connection. False:

@@ -192,6 +192,7 @@ void loop::do_work(slot& c) {
       for_each_attachment(c, [](attachment& each) { each.on_flushed(); });
     });
   }
+  if (asked(pending_work::tell_closing) && !c.opened && !c.is_released()) tell_not_secured(c);
   if (asked(pending_work::tell_closing) && c.opened && !c.is_released()) {
     run_handler(c, [&] {
       c.handler().on_closing(c, c.session);

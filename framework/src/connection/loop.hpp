@@ -68,6 +68,7 @@ class loop final : public engine_events {
 
   // ── what handlers cause (see connection.hpp) ──
   bool send(slot& c, bytes data) noexcept;
+  bool send_file(slot& c, file_part what) noexcept;
   void half_close(slot& c) noexcept;
   void close(slot& c, close_reason reason, std::optional<close_method> method = {}) noexcept;
   void resume(slot& c) noexcept;
@@ -112,6 +113,16 @@ class loop final : public engine_events {
   /// has run when this returns. Null: no memory.
   slot* take_connected(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
                        const std::function<void(void*)>& start = {});
+  /// The same up to the handshake, which start_handshake() begins. `filter`: the client's end of
+  /// it.
+  slot* take_unsecured(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
+                       std::unique_ptr<stream_filter> filter);
+  /// `arrived` may be told, and be destroyed, before this returns.
+  void start_handshake(slot& c);
+  /// It is done: on_open runs.
+  void open_secured(slot& c, const std::function<void(void*)>& start);
+  /// Nobody waits for it any more.
+  void give_up_handshake(slot& c) noexcept;
   void count_connect_failure() noexcept { counters_.connect_failed.add(); }
   /// The owner of an awaited connection has gone.
   void let_go(slot& c) noexcept;
@@ -243,6 +254,8 @@ class loop final : public engine_events {
   void resume_handshakes();
   stream_filter::received unfilter(slot& c, bytes raw);
   void finish_handshake(slot& c);
+  void tell_not_secured(slot& c);
+  slot* make_outbound(outgoing& arrived, hosted_service& hosted, const raw_address& peer) noexcept;
   bool answer(slot& c);
   void end_of_messages(slot& c);
   std::size_t unread_in(slot& c, bytes raw) noexcept;
@@ -251,7 +264,7 @@ class loop final : public engine_events {
   void end_output(slot& c, bool had_output) noexcept;
   void send_filtered(slot& c, bytes data);
 
-  // output.cpp
+  // output.cpp, file_output.cpp
   bool push(slot& c) noexcept;
   void queue_output(slot& c, bytes data);
   sent send_now(slot& c, bytes data, after_this follows) noexcept;
@@ -263,6 +276,12 @@ class loop final : public engine_events {
   void took(slot& c, std::size_t count) noexcept;
   void count_sent(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
+  bool push_file(slot& c) noexcept;
+  bool push_plain_file(slot& c, outgoing_file& out);
+  bool push_filtered_file(slot& c, outgoing_file& out);
+  bool lives_after(slot& c, std::size_t count, int error);
+  bool end_file(slot& c);
+  bool lose_file(slot& c);
 
   // phases.cpp: which deadline counts, and what happens at it
   phase phase_of(const slot& c) const noexcept;

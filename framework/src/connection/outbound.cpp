@@ -64,10 +64,19 @@ void loop::on_connected(stream& which, bool in_error) {
   (*outgoing_.find(which.slot & ~outgoing_slots))->on_ready(in_error);
 }
 
-/// Its session begins as an accepted connection's does, and then what the kernel's set has of the
-/// descriptor becomes the connection's.
+/// Its session begins as an accepted connection's does.
 slot* loop::take_connected(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
                            const std::function<void(void*)>& start) {
+  slot* const c = make_outbound(arrived, hosted, peer);
+  if (c == nullptr) return nullptr;
+  counters_.connected.add();
+  open(*c, start);
+  return c;
+}
+
+/// What the kernel's set has of the descriptor becomes the connection's; null: no memory.
+slot* loop::make_outbound(outgoing& arrived, hosted_service& hosted,
+                          const raw_address& peer) noexcept {
   slot* const c = make_slot(hosted, socket_address::from(peer.storage));
   if (c == nullptr) return nullptr;
   c->io.descriptor = std::exchange(arrived.io.descriptor, -1);
@@ -78,9 +87,43 @@ slot* loop::take_connected(outgoing& arrived, hosted_service& hosted, const raw_
   c->outbound = true;
   c->awaited = hosted.of->awaited;
   hosted.counters.opened.add();
-  counters_.connected.add();
-  open(*c, start);
   return c;
+}
+
+// ── their handshakes ──
+
+slot* loop::take_unsecured(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
+                           std::unique_ptr<stream_filter> filter) {
+  auto rare =
+      std::make_unique<uncommon>(uncommon{.filter = std::move(filter), .waiting = &arrived});
+  slot* const c = make_outbound(arrived, hosted, peer);
+  if (c == nullptr) return nullptr;
+  c->rare = std::move(rare);
+  c->filtered = true;
+  return c;
+}
+
+void loop::start_handshake(slot& c) {
+  advance(c);
+  if (!c.is_released()) on_raw(c, {}, false);
+  if (!c.is_released()) advance(c);
+}
+
+void loop::open_secured(slot& c, const std::function<void(void*)>& start) {
+  counters_.connected.add();
+  open(c, start);
+}
+
+void loop::give_up_handshake(slot& c) noexcept {
+  c.rare->waiting = nullptr;
+  close(c, close_reason::finished, close_method::abort);
+}
+
+void loop::tell_not_secured(slot& c) {
+  if (!c.filtered || c.rare->waiting == nullptr) return;
+  const stream_filter& filter = c.filter();
+  std::exchange(c.rare->waiting, nullptr)
+      ->on_not_secured(c.why, filter.failure(), filter.distrusts());
 }
 
 // ── whoever awaits them ──

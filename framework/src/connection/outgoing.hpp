@@ -1,6 +1,10 @@
 #pragma once
 
+#include <dwell/closing/close_reason.hpp>
+
 #include "engine/engine.hpp"
+
+#include <string_view>
 
 namespace dwell::inline v0 {
 
@@ -16,6 +20,9 @@ class outgoing {
 
   /// There is an event for its socket (engine_events::on_connected).
   virtual void on_ready(bool in_error) = 0;
+  /// The handshake of the connection that was made of it is done, or will not be.
+  virtual void on_secured() = 0;
+  virtual void on_not_secured(close_reason why, std::string_view failure, bool distrusted) = 0;
   /// The loop ends: nothing will arrive any more.
   virtual void on_loop_end() = 0;
   /// The loop is destroyed, and this waits for nobody any more.

@@ -17,15 +17,22 @@ constexpr std::size_t one_segment = 536;
 }  // namespace
 
 std::size_t loop::queued(const slot& c) const noexcept {
-  return c.queue.size() + (gatherer_ == &c ? gathered_ : 0);
+  const std::size_t first = c.queue.size() + (gatherer_ == &c ? gathered_ : 0);
+  if (!c.sends_file) [[likely]]
+    return first;
+  return first + static_cast<std::size_t>(c.rare->file->rest.size) + c.rare->file->after.size();
 }
 
 bool loop::send(slot& c, bytes data) noexcept {
   if (!c.accepts_output()) return false;
   if (data.empty()) return true;
   c.sent_in_exchange = true;
+  const byte_queue* waiting = &c.queue;
   try {
-    if (active_ != &c || !c.queue.empty()) {
+    if (c.sends_file) {
+      c.rare->file->after.append(*pool_, data);
+      waiting = &c.rare->file->after;
+    } else if (active_ != &c || !c.queue.empty()) {
       queue_output(c, data);
       if (active_ != &c) mark(c, pending_work::advance);
     } else if (data.size() < worth_a_call && gathered_ + data.size() <= engine::input_buffer_size) {
@@ -42,7 +49,7 @@ bool loop::send(slot& c, bytes data) noexcept {
     return false;
   }
   update_watermarks(c);
-  if (c.queue.size() > c.options().limits.output) close(c, close_reason::write_timeout);
+  if (waiting->size() > c.options().limits.output) close(c, close_reason::write_timeout);
   return !c.decided;
 }
 
@@ -123,6 +130,7 @@ sent loop::send_queued(slot& c, after_this follows) noexcept {
 
 /// Offers what waits to the kernel, in one call. False when the connection has ended by it.
 bool loop::push(slot& c) noexcept {
+  if (c.sends_file) return push_file(c);
   bytes fresh{gather_, gatherer_ == &c ? std::exchange(gathered_, 0) : 0};
   try {
     if (c.filtered) fresh = filter_gathered(c, fresh);
@@ -152,6 +160,7 @@ bool loop::push(slot& c) noexcept {
 }
 
 void loop::update_watermarks(slot& c) noexcept {
+  if (c.sends_file) return;  // full until that is out
   const std::size_t size = c.queue.size();
   if (!c.above_high) {
     c.above_high = size > c.options().limits.high_watermark;

@@ -27,6 +27,12 @@ struct service {
   std::shared_ptr<filter_maker> filters{};  ///< null: none, what comes is what the handler sees
   bool outbound = false;                    ///< its connections are our own doing
   bool awaited = false;                     ///< their handler is awaited_handler
+  int inherited = -1;                       ///< the socket that listens was somebody else's
+
+  /// Each loop accepts from a socket of its own (SO_REUSEPORT); else loop 0 deals them out.
+  bool has_listener_each() const noexcept {
+    return options.socket.reuse_port && !options.listen.is_unix() && inherited < 0;
+  }
 };
 
 /// A service on one loop; what a connection points to for both.

@@ -2,6 +2,7 @@
 
 #include <dwell/closing/close_record.hpp>
 #include <dwell/connection/connection.hpp>
+#include <dwell/connection/file.hpp>
 
 #include "base/byte_buffer.hpp"
 #include "base/byte_queue.hpp"
@@ -17,6 +18,7 @@
 namespace dwell::inline v0 {
 
 class attachment;
+class outgoing;
 
 /// Work that a call on a connection causes, done in the same turn after the running callback has
 /// returned.
@@ -32,10 +34,26 @@ enum class pending_work : std::uint8_t {
   tell_end = 128,        ///< the peer has said that it sends no more, and its FIN does not come
 };
 
+/// A file on its way out, once what is queued before it has left.
+struct outgoing_file {
+  file_part rest;
+  std::size_t left_in_turn;  // bytes
+  std::uint16_t turn;        // the loop's, low half
+  byte_queue after;          // what was sent after it, not filtered yet
+
+  void advance(std::size_t count) noexcept {
+    rest.offset += count;
+    rest.size -= count;
+    left_in_turn -= count;
+  }
+};
+
 /// What few connections have, so that it costs the others one pointer.
 struct uncommon {
   std::optional<deadlines> overrides{};     ///< set_deadline's
   std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
+  std::unique_ptr<outgoing_file> file{};
+  outgoing* waiting = nullptr;              ///< whoever made it, until the handshake is done
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
@@ -125,6 +143,7 @@ struct slot final : connection {
   bool part_held : 1 = false;            // the filter has a part of something
   bool said_end : 1 = false;             // the peer has, by its filter's protocol
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
+  bool sends_file : 1 = false;           // it has an outgoing_file
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
@@ -133,6 +152,13 @@ struct slot final : connection {
   service_counters& counters() const noexcept { return service->counters; }
   const deadlines& limits() const noexcept {
     return rare && rare->overrides ? *rare->overrides : options().deadlines;
+  }
+  /// Lets the file go that is on its way, if there is one.
+  void drop_file() noexcept {
+    if (!sends_file) return;
+    sends_file = false;
+    rare->file.reset();
+    if (!rare->overrides && !rare->filter) rare.reset();
   }
   /// Only where `filtered`.
   stream_filter& filter() const noexcept { return *rare->filter; }

@@ -57,11 +57,17 @@ struct received {
 };
 
 /// What is known of the time after a send.
-enum class after_this : std::uint8_t { anything, fin };
+enum class after_this : std::uint8_t { anything, fin, file };
 
 struct sent {
   std::size_t count = 0;
   int error = 0;  ///< 0 also when the kernel took less than offered
+};
+
+struct sent_file {
+  std::size_t count = 0;
+  int error = 0;            ///< of the stream; 0 also when the kernel took less than offered
+  bool unreadable = false;  ///< the file ends before these bytes, or cannot be read
 };
 
 /// The last call on a descriptor.
@@ -200,6 +206,10 @@ class engine {
   virtual received receive(stream& from) noexcept = 0;
   /// One send. What `follows` may share its last segment.
   virtual sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept = 0;
+  /// One sendfile: bytes of a regular file, from `offset`. Where they are not in memory it waits
+  /// for the disk.
+  virtual sent_file send_file(stream& to, int file, std::uint64_t offset,
+                              std::size_t count) noexcept = 0;
   /// Holds back a partial segment, so that the last bytes and our FIN share one; or lets it go.
   virtual void cork(stream& what, bool on) noexcept = 0;
   virtual void shutdown_send(stream& what) noexcept = 0;

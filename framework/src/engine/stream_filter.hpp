@@ -45,7 +45,10 @@ class stream_filter {
   virtual void at_end() noexcept = 0;
   /// It has part of something, of which the rest must come.
   virtual bool holds_part() const noexcept = 0;
+  /// Valid for ever.
   virtual std::string_view failure() const noexcept = 0;
+  /// The failure is that it does not trust the peer.
+  virtual bool distrusts() const noexcept = 0;
   /// Null while it opens.
   virtual const tls_facts* facts() noexcept = 0;
 };
@@ -54,7 +57,8 @@ class stream_filter {
 class filter_maker {
  public:
   virtual ~filter_maker() = default;
-  virtual std::unique_ptr<stream_filter> make() = 0;
+  /// For a connection of that loop, on its thread.
+  virtual std::unique_ptr<stream_filter> make(std::uint32_t loop) = 0;
 };
 
 }  // namespace dwell::inline v0

@@ -101,7 +101,7 @@ void responder::respond(connection& peer, session& self, const request& what, co
   answer.close = answer.close || !read.keep_alive || endless || peer.last_exchange();
   const answered_request to{what.method(), what.is_http_1_1(), !answer.close};
   const std::string_view body = body_of(answer, to);
-  const bool at_once = !answer.stream && body.size() <= sent_at_once;
+  const bool at_once = !answer.stream && !answer.file.of && body.size() <= sent_at_once;
   write_head(peer, answer, to, at_once ? body : std::string_view{});
   // Who waits for the end of the connection to know the end of the body will not close first.
   if (answer.close && !endless) peer.announced_close();
@@ -119,7 +119,7 @@ void responder::send_body(connection& peer, session& self) const {
   held_request& current = *self.current;
   switch (current.writer->write(peer)) {
     case body_writer::outcome::done:
-      return finish(peer, self, current.request, current.writer->progress());
+      return finish(peer, self, current.request, current.writer->progress(peer));
     case body_writer::outcome::full: return;
     case body_writer::outcome::more:
       peer.answer_goes_on();
@@ -163,7 +163,7 @@ void responder::on_close(const connection& peer, session& self, const close_reco
   if (self.last_line) {
     line = std::move(*self.last_line);
   } else if (self.current && self.current->writer) {
-    const sent_answer cut = self.current->writer->progress();
+    const sent_answer cut = self.current->writer->progress(peer);
     line = access_line(self.current->request, cut.status, cut.body, peer.age() - self.started);
   } else if (self.current && self.current->streamed && self.head_sent) {
     const streamed_exchange& cut = *self.current->streamed;

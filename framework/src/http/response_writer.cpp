@@ -66,6 +66,10 @@ std::string_view whole_body(const response& answer) noexcept {
   return answer.static_body.empty() ? std::string_view{answer.body} : answer.static_body;
 }
 
+std::uint64_t content_length(const response& answer) noexcept {
+  return answer.file.of ? answer.file.size : whole_body(answer).size();
+}
+
 /// No control characters but tab: a line end would begin another field.
 bool is_field_value(std::string_view text) noexcept {
   return std::ranges::all_of(text,
@@ -139,6 +143,7 @@ bool may_have_body(status code) noexcept {
 std::string fault_of(const response& answer) {
   const auto code = static_cast<int>(answer.status);
   if (code < 200 || code > 599) return "the status " + std::to_string(code) + " is not 200 to 599";
+  if (answer.file.of && answer.stream) return "it has both a file and a stream";
   if (!is_field_value(answer.content_type)) return "content_type has a control character";
   return fault_of(answer.headers);
 }
@@ -165,9 +170,11 @@ void write_head(connection& peer, const response& answer, const answered_request
                       .idle = peer.options().deadlines.idle,
                       .now = peer.date()});
   const bool endless = answer.stream || to.streamed;
-  const std::uint64_t size = to.size.value_or(whole_body(answer).size());
+  const std::uint64_t size = to.size.value_or(content_length(answer));
   if (!answer.content_type.empty()) {
     out << "\r\nContent-Type: " << answer.content_type;
+  } else if (answer.file.of) {
+    out << "\r\nContent-Type: application/octet-stream";
   } else if (size != 0 || endless) {
     out << "\r\nContent-Type: text/plain; charset=utf-8";
   }
@@ -192,23 +199,46 @@ void write_upgrade(connection& peer, std::string_view protocol,
 // ── body ──
 
 std::string_view body_of(const response& answer, const answered_request& to) noexcept {
-  if (to.method == method::head || !may_have_body(answer.status)) return {};
+  if (to.method == method::head || !may_have_body(answer.status) || answer.file.of) return {};
   return whole_body(answer);
 }
 
 body_writer::body_writer(response answer, const answered_request& to) noexcept
     : answer_{std::move(answer)}, to_{to} {
-  if (to.method == method::head || !may_have_body(answer_.status)) answer_.stream = nullptr;
-  if (answer_.stream) answer_.body.clear();
+  if (to.method == method::head || !may_have_body(answer_.status)) {
+    answer_.stream = nullptr;
+    answer_.file = {};
+  }
+  if (answer_.stream || answer_.file.of) {
+    answer_.body.clear();
+    answer_.static_body = {};
+  }
 }
 
 body_writer::outcome body_writer::write(connection& peer) {
   const std::size_t enough = sent_ + most_per_turn;
   while (peer.is_writable()) {
     if (sent_ >= enough) return outcome::more;
+    if (answer_.file.of) {  // is_writable() again only once it has left
+      hand_over_file(peer);
+      continue;
+    }
     if (answer_.stream ? write_piece(peer) : write_slice(peer)) return outcome::done;
   }
   return peer.is_open() ? outcome::full : outcome::done;
+}
+
+sent_answer body_writer::progress(const connection& peer) const noexcept {
+  // With TLS more is sent than the file has.
+  const std::uint64_t since = peer.sent() - std::min(peer.sent(), sent_before_);
+  const std::size_t of_file = std::min<std::uint64_t>(file_size_, since);
+  return {answer_.status, sent_ + of_file, answer_.close};
+}
+
+void body_writer::hand_over_file(connection& peer) noexcept {
+  sent_before_ = peer.sent() + peer.queued();
+  file_size_ = answer_.file.size;
+  peer.send_file(std::exchange(answer_.file, {}));
 }
 
 bool body_writer::write_slice(connection& peer) noexcept {

@@ -60,18 +60,21 @@ class body_writer {
 
   /// May throw what response::stream throws.
   outcome write(connection& peer);
-  sent_answer progress() const noexcept { return {answer_.status, sent_, answer_.close}; }
+  sent_answer progress(const connection& peer) const noexcept;
 
  private:
   static constexpr std::size_t most_per_turn = std::size_t{256} * 1024;
 
   bool write_slice(connection& peer) noexcept;
   bool write_piece(connection& peer);
+  void hand_over_file(connection& peer) noexcept;
 
   response answer_;
   answered_request to_;
   std::size_t sent_ = 0;
   std::size_t of_piece_ = 0;  // sent of the piece that answer_.stream has made
+  std::size_t file_size_ = 0;
+  std::uint64_t sent_before_ = 0;  // by the connection, when it was handed the file
 };
 
 /// A plain answer: "404 Not Found: why\n".

@@ -33,18 +33,24 @@ class unique_descriptor {
   int descriptor_;
 };
 
-void set_options(int descriptor, int family, const listener_options& options) {
+void set_bind_options(int descriptor, int family, const listener_options& options) {
   const socket_options& socket = options.socket;
   const auto set_one = [descriptor](int option, const char* name, int value) {
     set_socket_option(descriptor, SOL_SOCKET, option, name, value);
   };
-  set_buffers(descriptor, socket);
   if (family == AF_UNIX) return;
   set_one(SO_REUSEADDR, "SO_REUSEADDR", socket.reuse_address ? 1 : 0);
   if (family == AF_INET6) {
     set_socket_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY", socket.v6only ? 1 : 0);
   }
   if (options.joins) set_one(SO_REUSEPORT, "SO_REUSEPORT", 1);
+}
+
+/// What accepted sockets inherit.
+void set_inheritable_options(int descriptor, int family, const listener_options& options) {
+  const socket_options& socket = options.socket;
+  set_buffers(descriptor, socket);
+  if (family == AF_UNIX) return;
   set_tcp_options(descriptor, socket, options.user_timeout);
   const auto set_tcp = [descriptor](int option, const char* name, auto value) {
     set_tcp_option(descriptor, option, name, static_cast<int>(value));
@@ -79,6 +85,9 @@ std::string advice(int error, const endpoint& where) {
                              : "; use a port above 1023 or grant CAP_NET_BIND_SERVICE";
     case EADDRNOTAVAIL: return "; no interface has this address: see `ip address`";
     case EAFNOSUPPORT: return "; this kernel has no such address family";
+    case EBADF: return "; nobody has passed it to this process";
+    case ENOTSOCK:
+    case EINVAL: return "; a stream socket that listens is needed";
     default: return {};
   }
 }
@@ -114,11 +123,47 @@ unique_descriptor open_socket(const endpoint& where, raw_address& address) {
 
 }  // namespace
 
+endpoint where_listens(int descriptor) {
+  const endpoint named{"fd:" + std::to_string(descriptor), 0};
+  const auto asked = [&](int option) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (::getsockopt(descriptor, SOL_SOCKET, option, &value, &size) != 0) fail_at(errno, named);
+    return value;
+  };
+  if (asked(SO_TYPE) != SOCK_STREAM || asked(SO_ACCEPTCONN) == 0) fail_at(EINVAL, named);
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &length) != 0) {
+    fail_at(errno, named);
+  }
+  return to_endpoint(bound, length);
+}
+
+namespace {
+
+/// Whoever opened it has chosen its address and backlog; what accepted sockets inherit is ours.
+std::pair<int, endpoint> take_over_listener(const listener_options& options) {
+  unique_descriptor socket{options.inherited};
+  const int flags = ::fcntl(socket.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0 ||
+      ::fcntl(socket.get(), F_SETFD, FD_CLOEXEC) != 0) {
+    fail_at(errno, options.where);
+  }
+  set_inheritable_options(socket.get(), options.where.is_unix() ? AF_UNIX : AF_INET, options);
+  endpoint where = where_listens(socket.get());
+  return {socket.release(), std::move(where)};
+}
+
+}  // namespace
+
 std::pair<int, endpoint> open_listener(const listener_options& options) {
+  if (options.inherited >= 0) return take_over_listener(options);
   const endpoint& where = options.where;
   raw_address address = to_raw_address(where);
   unique_descriptor socket = open_socket(where, address);
-  set_options(socket.get(), address.family(), options);
+  set_bind_options(socket.get(), address.family(), options);
+  set_inheritable_options(socket.get(), address.family(), options);
   if (where.is_unix()) remove_stale_socket(address, where.address.substr(5));
   if (::bind(socket.get(), address.get(), address.length) != 0) fail_at(errno, where);
   // The first of several listeners binds without SO_REUSEPORT, so that a port another process uses

@@ -20,10 +20,16 @@ struct listener_options {
   /// that the port may be, and must be, taken already.
   bool shared = false;
   bool joins = false;
+  /// One that listens already; -1: none.
+  int inherited = -1;
 };
 
 /// Checks every field of `socket`; throws std::invalid_argument naming option and value.
 void validate(const socket_options& socket);
+
+/// Where a socket listens that somebody else has opened. Throws std::system_error naming the
+/// descriptor when it does not.
+endpoint where_listens(int descriptor);
 
 /// A non-blocking, close-on-exec listening socket and the endpoint it got. Throws std::system_error
 /// that names the endpoint or the option with its value, and the fix where there is one.

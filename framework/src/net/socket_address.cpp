@@ -124,10 +124,21 @@ raw_address to_raw_address(const endpoint& where) {
 }
 
 std::string to_string(const endpoint& where) {
-  if (where.is_unix()) return where.address;
+  if (where.is_unix() || where.is_descriptor()) return where.address;
   const bool v6 = where.address.find(':') != std::string::npos;
   const std::string host = v6 ? '[' + where.address + ']' : where.address;
   return host + ':' + std::to_string(where.port);
+}
+
+int descriptor_of(const endpoint& where) {
+  const std::string_view digits = std::string_view{where.address}.substr(3);
+  int number = -1;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc{} || end != digits.data() + digits.size() || number < 0) {
+    throw std::invalid_argument{'"' + where.address +
+                                "\": the number of a descriptor was expected after fd:"};
+  }
+  return number;
 }
 
 endpoint parse_endpoint(std::string_view text) {
@@ -139,9 +150,13 @@ endpoint parse_endpoint(std::string_view text) {
     static_cast<void>(to_raw_address(where));
     return where;
   }
+  if (endpoint where{std::string{text}, 0}; where.is_descriptor()) {
+    static_cast<void>(descriptor_of(where));
+    return where;
+  }
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos)
-    throw refuse("ADDR:PORT, [ADDR]:PORT or unix:PATH was expected");
+    throw refuse("ADDR:PORT, [ADDR]:PORT, unix:PATH or fd:NUMBER was expected");
 
   const std::string_view digits = text.substr(colon + 1);
   std::uint16_t port = 0;

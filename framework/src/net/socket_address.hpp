@@ -33,6 +33,8 @@ struct raw_address {
   const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
+/// The number in "fd:3". Throws std::invalid_argument when there is none.
+int descriptor_of(const endpoint& where);
 /// Throws std::invalid_argument naming the address and what was expected.
 raw_address to_raw_address(const endpoint& where);
 /// Reads AF_INET, AF_INET6 and AF_UNIX, the path included.

@@ -44,8 +44,7 @@ void server_core::wait_for_room() noexcept {
 }
 
 loop* server_core::deal(loop&, const service& what) noexcept {
-  const bool own_listener_each = what.options.socket.reuse_port && !what.options.listen.is_unix();
-  if (hosts_.size() == 1 || own_listener_each) return nullptr;
+  if (hosts_.size() == 1 || what.has_listener_each()) return nullptr;
   const std::uint32_t turn = next_dealt_.fetch_add(1, std::memory_order_relaxed);
   return hosts_[turn % hosts_.size()]->connections.get();
 }

@@ -7,7 +7,7 @@ namespace dwell::inline v0 {
 
 void server_core::secure(service& what) {
   if (!what.options.tls) return;
-  auto made = std::make_shared<tls_service>(*what.options.tls);
+  auto made = std::make_shared<tls_service>(*what.options.tls, hosts_.size());
   what.filters = made;
   const std::lock_guard lock{adding_};
   secured_.push_back(std::move(made));
@@ -20,7 +20,7 @@ void server_core::reload_certificates() {
     const std::lock_guard lock{adding_};
     all = secured_;
   }
-  std::vector<std::shared_ptr<const tls_contexts>> fresh;
+  std::vector<tls_service::contexts_of_loops> fresh;
   for (const auto& each : all) fresh.push_back(each->read());
   for (std::size_t i = 0; i < all.size(); ++i) all[i]->use(std::move(fresh[i]));
 }

@@ -6,6 +6,8 @@
 #include "connection/validate_options.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
+#include "net/listener.hpp"
+#include "net/socket_address.hpp"
 #include "server/signals.hpp"
 #include "server/validate.hpp"
 
@@ -184,6 +186,10 @@ endpoint server_core::serve(service_options options, handler what) {
                                         .options = std::move(options),
                                         .what = std::move(what)});
   secure(*made);
+  if (endpoint& where = made->options.listen; where.is_descriptor()) {
+    made->inherited = descriptor_of(where);
+    where = where_listens(made->inherited);
+  }
   const bool brief = made->options.mode == connection_mode::short_lived;
   made->exchanges = brief ? 1 : made->options.limits.exchanges;
   const bool tcp = !made->options.listen.is_unix();
@@ -211,13 +217,14 @@ endpoint server_core::serve(service_options options, handler what) {
 
 listener_options server_core::listener_for(const service& what) const {
   const service_options& options = what.options;
-  const bool shared = options.socket.reuse_port && !options.listen.is_unix() && hosts_.size() > 1;
+  const bool shared = what.has_listener_each() && hosts_.size() > 1;
   return {.where = options.listen,
           .socket = options.socket,
           .user_timeout = user_timeout_of(options),
           .cork = what.corked,
           .no_time_wait = what.no_time_wait,
-          .shared = shared};
+          .shared = shared,
+          .inherited = what.inherited};
 }
 
 endpoint server_core::listen(service& what) {

@@ -51,7 +51,7 @@ void server_core::log_failure(const slot& which, const char* what) noexcept {
   const auto [pass, suppressed] = failure_lines_.ask(which.service->host->io().now());
   if (!pass) return;
   try {
-    logger_->warn("{} {}: the handler threw: {}{}", which.options().name, to_string(which.id()),
+    logger_->warn("{} {}: the handler failed: {}{}", which.options().name, to_string(which.id()),
                   what, and_suppressed(suppressed));
   } catch (const std::exception&) {
   }

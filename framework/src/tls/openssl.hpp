@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace dwell::inline v0 {
 
@@ -21,10 +22,12 @@ struct freed_by {
 using bio_ptr = std::unique_ptr<BIO, freed_by<BIO_free>>;
 using key_ptr = std::unique_ptr<EVP_PKEY, freed_by<EVP_PKEY_free>>;
 using certificate_ptr = std::unique_ptr<X509, freed_by<X509_free>>;
+using cipher_ptr = std::unique_ptr<EVP_CIPHER, freed_by<EVP_CIPHER_free>>;
 using context_ptr = std::unique_ptr<SSL_CTX, freed_by<SSL_CTX_free>>;
 using ssl_ptr = std::unique_ptr<SSL, freed_by<SSL_free>>;
 
-/// What OpenSSL last complained of on this thread, and forgets it.
-std::string openssl_complaint();
+/// What OpenSSL last complained of on this thread, and forgets it. Valid for ever.
+std::string_view openssl_reason() noexcept;
+inline std::string openssl_complaint() { return std::string{openssl_reason()}; }
 
 }  // namespace dwell::inline v0

@@ -17,6 +17,12 @@ int index_of_keys() {
   return index;
 }
 
+/// Fetched once; EVP_aes_256_cbc() would be looked up for each ticket.
+const EVP_CIPHER* ticket_cipher() {
+  static const cipher_ptr fetched{EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr)};
+  return fetched.get();
+}
+
 bool begin_mac(EVP_MAC_CTX* mac, std::span<unsigned char> key) {
   char digest[] = "SHA256";
   const std::array<OSSL_PARAM, 3> how{
@@ -42,21 +48,22 @@ int ticket_keys::on_ticket(SSL* of, unsigned char* name, unsigned char* iv, EVP_
   key with;
   if (sealing == 1) {
     const auto newest = self.current(tls_filter::now());
-    if (!newest || RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
+    if (!newest || RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher())) != 1) return -1;
     with = *newest;
     std::ranges::copy(with.name, name);
-    return begin_mac(mac, with.mac) && EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr,
-                                                          with.cipher.data(), iv) == 1
+    return begin_mac(mac, with.mac) &&
+                   EVP_EncryptInit_ex(cipher, ticket_cipher(), nullptr, with.cipher.data(), iv) == 1
                ? 1
                : -1;
   }
   const use found = self.find(name, tls_filter::now(), with);
   if (found == use::unknown) return 0;
   if (!begin_mac(mac, with.mac) ||
-      EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, with.cipher.data(), iv) != 1) {
+      EVP_DecryptInit_ex(cipher, ticket_cipher(), nullptr, with.cipher.data(), iv) != 1) {
     return -1;
   }
-  return found == use::current ? 1 : 2;
+  // A ticket of TLS 1.3 is for one use (RFC 8446, C.4): there is always another one.
+  return found == use::current && SSL_version(of) < TLS1_3_VERSION ? 1 : 2;
 }
 
 std::optional<ticket_keys::key> ticket_keys::current(std::uint64_t now) {

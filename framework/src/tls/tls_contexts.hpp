@@ -13,8 +13,8 @@
 
 namespace dwell::inline v0 {
 
-/// The certificates of a service, read at one time. Throws std::invalid_argument, naming the field
-/// and the file.
+/// The certificates of a service, read at one time, for one loop: OpenSSL counts references to a
+/// context, and takes locks for it. Throws std::invalid_argument, naming the field and the file.
 class tls_contexts {
  public:
   tls_contexts(const tls_options& options, std::shared_ptr<ticket_keys> tickets);
@@ -37,19 +37,22 @@ class tls_contexts {
 /// What a service makes its filters of; it can be told to read its files again.
 class tls_service final : public filter_maker {
  public:
-  explicit tls_service(tls_options options);
+  using contexts_of_loops = std::vector<std::shared_ptr<const tls_contexts>>;
 
-  std::unique_ptr<stream_filter> make() override;
+  tls_service(tls_options options, std::size_t loops);
+
+  std::unique_ptr<stream_filter> make(std::uint32_t loop) override;
   /// What the files hold now. Throws as tls_contexts.
-  std::shared_ptr<const tls_contexts> read() const;
+  contexts_of_loops read() const;
   /// For new connections.
-  void use(std::shared_ptr<const tls_contexts> fresh);
+  void use(contexts_of_loops fresh);
 
  private:
   tls_options options_;
   std::shared_ptr<ticket_keys> tickets_;
+  std::size_t loops_;
   std::mutex mutex_;
-  std::shared_ptr<const tls_contexts> contexts_;
+  contexts_of_loops contexts_;
 };
 
 }  // namespace dwell::inline v0

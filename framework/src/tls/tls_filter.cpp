@@ -1,5 +1,6 @@
 #include "tls/tls_filter.hpp"
 
+#include "tls/client_contexts.hpp"
 #include "tls/tls_contexts.hpp"
 
 #include <openssl/err.h>
@@ -86,50 +87,164 @@ class connected {
 
 }  // namespace
 
-std::string openssl_complaint() {
+std::string_view openssl_reason() noexcept {
   const unsigned long code = ERR_peek_last_error();
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   ERR_clear_error();
   return reason == nullptr ? "no reason given" : reason;
 }
 
+struct tls_filter::session {
+  ~session() {
+    // A session stays good however its connection ended (RFC 5246, 7.2.1); OpenSSL has its doubts.
+    SSL_set_shutdown(ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    OPENSSL_cleanse(&ours, sizeof ours);
+    OPENSSL_cleanse(&theirs, sizeof theirs);
+  }
+
+  std::shared_ptr<const tls_contexts> contexts;  // the SSL object's callbacks use them
+  std::shared_ptr<client_contexts> client;       // or these, when we have connected
+  std::string destination;
+  ssl_ptr ssl;
+  record_layer::traffic ours{}, theirs{};  // TLS 1.3: as far as they are known
+  bool watched = false;                    // our callbacks have not been replaced
+};
+
+struct tls_filter::agreement : tls_facts {
+  std::string server_name_text, protocol_text;
+};
+
 tls_filter::tls_filter(ssl_ptr ssl, std::shared_ptr<const tls_contexts> contexts)
-    : contexts_{std::move(contexts)}, ssl_{std::move(ssl)} {
+    : session_{new session{.contexts = std::move(contexts), .ssl = std::move(ssl)}} {
+  connect_bio();
+  SSL_set_accept_state(session_->ssl.get());
+}
+
+tls_filter::tls_filter(ssl_ptr ssl, std::shared_ptr<client_contexts> contexts,
+                       std::string destination)
+    : session_{new session{.client = std::move(contexts),
+                           .destination = std::move(destination),
+                           .ssl = std::move(ssl)}} {
+  connect_bio();
+  SSL_set_connect_state(session_->ssl.get());
+}
+
+void tls_filter::connect_bio() {
   BIO* const bio = wire_bio();
   BIO_up_ref(bio);
-  SSL_set_bio(ssl_.get(), bio, bio);
-  SSL_set_app_data(ssl_.get(), this);
-  SSL_set_accept_state(ssl_.get());
+  SSL_set_bio(session_->ssl.get(), bio, bio);
+  SSL_set_app_data(session_->ssl.get(), this);
 }
+
+tls_filter::~tls_filter() = default;
 
 std::uint64_t tls_filter::now() noexcept { return current.now; }
 
 stream_filter::progress tls_filter::fail() {
   failed_ = true;
-  failure_ = openssl_complaint();
+  failure_ = openssl_reason();
+  const SSL* const of = session_->ssl.get();
+  const long verified = SSL_get_verify_result(of);
+  if (!open_ && verified != X509_V_OK && (SSL_get_verify_mode(of) & SSL_VERIFY_PEER) != 0) {
+    distrusts_ = true;
+    failure_ = X509_verify_cert_error_string(verified);
+  }
   return progress::failed;
 }
 
+// ── handshake ──
+
+/// False: it is not over, and `result` says how it stands.
+bool tls_filter::shake_hands(received& result) {
+  SSL* const of = session_->ssl.get();
+  const int done = SSL_do_handshake(of);
+  if (done != 1) {
+    const bool wants_more = SSL_get_error(of, done) == SSL_ERROR_WANT_READ;
+    result.now = wants_more ? progress::opening : fail();
+    return false;
+  }
+  open_ = true;
+  take_over();
+  return true;
+}
+
+/// From here on the records of TLS 1.3 are ours, and what OpenSSL held is free again. What it holds
+/// that we don't know how to go on with stays with it.
+void tls_filter::take_over() {
+  session& from = *session_;
+  SSL* const of = from.ssl.get();
+  if (SSL_is_server(of) == 0) return;  // tickets may come at any time
+  if (SSL_version(of) != TLS1_3_VERSION || SSL_has_pending(of) == 1 || !from.watched) return;
+  const record_layer::suite* const agreed = record_layer::find(SSL_get_current_cipher(of));
+  if (agreed == nullptr || from.ours.size == 0 || from.theirs.size == 0) return;
+  agreed_ = agree();
+  records_ = std::make_unique<record_layer>(*agreed, from.ours, from.theirs);
+  session_.reset();
+}
+
+void tls_filter::count_message(std::uint8_t type) noexcept {
+  session_->watched = true;
+  if (type == SSL3_MT_KEY_UPDATE && key_updates_ < UINT8_MAX) ++key_updates_;
+}
+
+void tls_filter::count_record() noexcept { ++session_->ours.records; }
+
+bool tls_filter::learn_secret(std::string_view line) noexcept {
+  const std::string_view label = line.substr(0, line.find(' '));
+  const std::string_view hex = line.substr(line.rfind(' ') + 1);
+  record_layer::traffic* const of = label == "SERVER_TRAFFIC_SECRET_0"   ? &session_->ours
+                                    : label == "CLIENT_TRAFFIC_SECRET_0" ? &session_->theirs
+                                                                         : nullptr;
+  if (of == nullptr || hex.size() > 2 * of->secret.size()) return false;
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
+  of->size = hex.size() / 2;
+  for (std::size_t i = 0; i < of->size; ++i) {
+    of->secret[i] = static_cast<unsigned char>(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
+  }
+  of->records = 0;  // a new key counts from the beginning
+  return true;
+}
+
+bool tls_filter::offer_session(SSL_SESSION* offered) noexcept {
+  if (!session_ || !session_->client) return false;
+  try {
+    session_->client->keep(session_->destination, offered);
+    return true;
+  } catch (const std::bad_alloc&) {  // it is freed already
+    return true;
+  }
+}
+
+// ── what comes and leaves ──
+
 stream_filter::received tls_filter::receive(bytes raw, std::span<std::byte> room,
                                             std::vector<std::byte>& out, std::uint64_t now) {
-  const connected while_here{raw, out, now};
   received result;
-  if (!open_) {
-    const int done = SSL_do_handshake(ssl_.get());
-    if (done != 1) {
-      const bool wants_more = SSL_get_error(ssl_.get(), done) == SSL_ERROR_WANT_READ;
-      result.now = wants_more ? progress::opening : fail();
-      return result;
-    }
-    open_ = true;
+  if (!records_) {
+    const connected while_here{raw, out, now};
+    if (!open_ && !shake_hands(result)) return result;
+    if (!records_) return read(room);
+    raw = current.in;
   }
-  result.now = progress::open;
+  const record_layer::received got = records_->receive(raw, room, out);
+  result.size = got.size;
+  result.now = got.now == record_layer::state::open    ? progress::open
+               : got.now == record_layer::state::ended ? progress::ended
+                                                       : progress::failed;
+  failed_ = result.now == progress::failed;
+  if (failed_) failure_ = records_->failure();
+  return result;
+}
+
+stream_filter::received tls_filter::read(std::span<std::byte> room) {
+  SSL* const of = session_->ssl.get();
+  received result{.now = progress::open};
   std::size_t got = 0;
-  while (SSL_read_ex(ssl_.get(), room.data() + result.size, room.size() - result.size, &got) == 1) {
+  while (SSL_read_ex(of, room.data() + result.size, room.size() - result.size, &got) == 1) {
     result.size += got;
   }
   if (result.size != 0) key_updates_ = 0;
-  const int why = SSL_get_error(ssl_.get(), 0);
+  const int why = SSL_get_error(of, 0);
   if (why == SSL_ERROR_ZERO_RETURN) {
     result.now = progress::ended;
   } else if (why != SSL_ERROR_WANT_READ) {
@@ -144,55 +259,73 @@ stream_filter::received tls_filter::receive(bytes raw, std::span<std::byte> room
 
 void tls_filter::send(bytes data, std::vector<std::byte>& out) {
   if (failed_) return;  // the alert was the last that can be said
+  if (records_) return records_->send(data, out);
   const connected while_here{{}, out, 0};
   std::size_t done = 0;
-  if (!data.empty() && SSL_write_ex(ssl_.get(), data.data(), data.size(), &done) != 1) {
+  if (!data.empty() && SSL_write_ex(session_->ssl.get(), data.data(), data.size(), &done) != 1) {
     throw std::bad_alloc{};  // what it writes to takes all, and never asks to wait
   }
 }
 
 void tls_filter::end(std::vector<std::byte>& out) noexcept {
-  if (!open_ || failed_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) return;
+  if (!open_ || failed_) return;
+  if (records_) {
+    try {
+      records_->end(out);
+    } catch (const std::bad_alloc&) {  // the FIN comes without it
+    }
+    return;
+  }
+  SSL* const of = session_->ssl.get();
+  if ((SSL_get_shutdown(of) & SSL_SENT_SHUTDOWN) != 0) return;
   const connected while_here{{}, out, 0};
-  SSL_shutdown(ssl_.get());
+  SSL_shutdown(of);
 }
 
 void tls_filter::at_end() noexcept {
-  truncated_ = (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) == 0;
-  if (facts_) facts_->truncated = truncated_;
+  truncated_ = records_ ? !records_->has_ended()
+                        : (SSL_get_shutdown(session_->ssl.get()) & SSL_RECEIVED_SHUTDOWN) == 0;
+  if (agreed_) agreed_->truncated = truncated_;
 }
 
 bool tls_filter::holds_part() const noexcept {
-  return SSL_has_pending(ssl_.get()) == 1 || std::string_view{SSL_rstate_string(ssl_.get())} ==
-                                                 "RB";  // the body of a record is missing
+  if (records_) return records_->holds_part();
+  const SSL* const of = session_->ssl.get();
+  return SSL_has_pending(of) == 1 ||
+         std::string_view{SSL_rstate_string(of)} == "RB";  // the body of a record is missing
 }
 
-void tls_filter::count_message(std::uint8_t type) noexcept {
-  if (type == SSL3_MT_KEY_UPDATE && key_updates_ < UINT8_MAX) ++key_updates_;
-}
+// ── what was agreed ──
 
 const tls_facts* tls_filter::facts() noexcept {
-  if (!open_ || facts_) return facts_.get();
-  auto text = [](const char* what) { return what == nullptr ? std::string_view{} : what; };
-  facts_ = std::make_unique<tls_facts>();
-  facts_->version = text(SSL_get_version(ssl_.get()));
-  facts_->cipher = text(SSL_get_cipher_name(ssl_.get()));
-  facts_->server_name = text(SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name));
-  facts_->resumed = SSL_session_reused(ssl_.get()) == 1;
-  facts_->truncated = truncated_;
+  if (open_ && !agreed_) agreed_ = agree();
+  return agreed_.get();
+}
+
+std::unique_ptr<tls_filter::agreement> tls_filter::agree() const {
+  SSL* const of = session_->ssl.get();
+  const auto text = [](const char* what) { return what == nullptr ? std::string_view{} : what; };
+  auto made = std::make_unique<agreement>();
+  made->version = text(SSL_get_version(of));
+  made->cipher = text(SSL_get_cipher_name(of));
+  made->server_name_text = text(SSL_get_servername(of, TLSEXT_NAMETYPE_host_name));
+  made->server_name = made->server_name_text;
+  made->resumed = SSL_session_reused(of) == 1;
+  made->truncated = truncated_;
   const unsigned char* protocol = nullptr;
   unsigned size = 0;
-  SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
-  facts_->protocol = {reinterpret_cast<const char*>(protocol), size};
-  const X509* const shown = SSL_get0_peer_certificate(ssl_.get());
-  if (shown != nullptr && SSL_get_verify_result(ssl_.get()) == X509_V_OK) {
+  SSL_get0_alpn_selected(of, &protocol, &size);
+  made->protocol_text.assign(reinterpret_cast<const char*>(protocol), size);
+  made->protocol = made->protocol_text;
+  const X509* const shown = SSL_get0_peer_certificate(of);
+  if (shown != nullptr && SSL_get_verify_result(of) == X509_V_OK) {
     const bio_ptr into{BIO_new(BIO_s_mem())};
     X509_NAME_print_ex(into.get(), X509_get_subject_name(shown), 0, XN_FLAG_RFC2253);
     char* name = nullptr;
     const long length = BIO_get_mem_data(into.get(), &name);
-    facts_->peer.assign(name, static_cast<std::size_t>(length));
+    made->peer.assign(name, static_cast<std::size_t>(length));
   }
-  return facts_.get();
+  return made;
 }
 
 }  // namespace dwell::inline v0

@@ -19,15 +19,17 @@ enum class connect_failure : std::uint8_t {
   over_limit,          ///< the server's or client's `connections` are open
   ended,               ///< whoever waited has ended: its connection, or the loop
   other,               ///< `code` says what
+  not_trusted,         ///< connect_options::tls: its certificate does not verify
+  handshake_failed,    ///< connect_options::tls: it did not finish, in time or at all
 };
 
-inline constexpr std::size_t connect_failure_count = 11;
+inline constexpr std::size_t connect_failure_count = 13;
 
 constexpr std::string_view to_string(connect_failure what) noexcept {
   constexpr std::string_view names[connect_failure_count] = {
-      "none",         "name_not_found",     "refused",        "unreachable", "timed_out",
-      "out_of_ports", "out_of_descriptors", "no_such_source", "over_limit",  "ended",
-      "other"};
+      "none",         "name_not_found",     "refused",         "unreachable", "timed_out",
+      "out_of_ports", "out_of_descriptors", "no_such_source",  "over_limit",  "ended",
+      "other",        "not_trusted",        "handshake_failed"};
   return names[static_cast<std::size_t>(what)];
 }
 
@@ -35,7 +37,8 @@ constexpr std::string_view to_string(connect_failure what) noexcept {
 /// last of them.
 struct connect_error {
   connect_failure what = connect_failure::none;
-  int code = 0;  ///< errno where the kernel said so, otherwise 0
+  int code = 0;               ///< errno where the kernel said so, otherwise 0
+  std::string_view detail{};  ///< of TLS: what OpenSSL says is wrong; valid for ever
 
   friend bool operator==(const connect_error&, const connect_error&) = default;
 };

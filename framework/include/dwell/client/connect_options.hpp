@@ -15,6 +15,7 @@
 namespace dwell::inline v0 {
 
 class connection;
+class tls_client;
 
 /// Where to connect to, how long that may take, and how the connection then stays and leaves: as an
 /// accepted one does, with fields of the same name. Text is copied where the options are taken.
@@ -37,6 +38,10 @@ struct connect_options {
   /// TCP_SYNCNT, 1 to 127: SYNs sent again before the kernel gives up on an address. nullopt:
   /// net.ipv4.tcp_syn_retries; `connect` is the shorter one then.
   std::optional<int> syn_retries;
+
+  /// TLS, as this says; must outlive the connections made with it. There is a connection once the
+  /// handshake is done, which deadlines.handshake bounds. Null: bytes as they are.
+  tls_client* tls = nullptr;
 
   /// For logs and the list of connections.
   std::string_view name = "outbound";

@@ -18,7 +18,7 @@ enum class close_reason : std::uint8_t {
   overload,       ///< a limit was reached, and this connection made room or was not let in
   drain,          ///< the server is draining
   protocol_error,  ///< the peer broke the protocol, or sent a message above limits.message
-  handler_failed,  ///< the handler threw
+  handler_failed,  ///< the handler threw, or a file it sends cannot be read to its end
   peer_closed,     ///< the peer sent FIN first, and nothing was left to do
   peer_reset,      ///< the peer sent RST
   peer_vanished,   ///< the kernel gave up on the peer (ETIMEDOUT, EHOSTUNREACH, …)

@@ -24,6 +24,7 @@ class server;
 class mailbox;
 class task_promise_base;
 struct service_options;
+struct file_part;
 struct tls_facts;
 template <class T>
 class task;
@@ -123,9 +124,11 @@ class connection {
   std::chrono::sys_seconds date() const noexcept;
   std::uint64_t received() const noexcept;  ///< bytes
   std::uint64_t sent() const noexcept;      ///< bytes the kernel has taken
-  std::size_t queued() const noexcept;      ///< bytes of output the kernel has not taken yet
-  /// There is room for output: false once sending is over, and from when the queue passes
-  /// limits.high_watermark until it is below limits.low_watermark, which on_writable tells.
+  /// Bytes of output the kernel has not taken yet, those of a file among them.
+  std::size_t queued() const noexcept;
+  /// There is room for output: false once sending is over, while a file is being sent, and from
+  /// when the queue passes limits.high_watermark until it is below limits.low_watermark, which
+  /// on_writable tells.
   bool is_writable() const noexcept;
   std::uint64_t exchanges() const noexcept;  ///< finished ones
 
@@ -138,6 +141,15 @@ class connection {
   /// limits.high_watermark reading stops until the queue is below limits.low_watermark; past
   /// limits.output the connection ends as a write timeout does.
   bool send(bytes data) noexcept;
+  /// Sends part of a file (<dwell/connection/file.hpp>) after what is queued, without a copy of it
+  /// in the process (sendfile(2)); with TLS it is read 64 KiB at a time. At most 256 KiB in a turn
+  /// of the loop. Until its last byte is with the kernel is_writable() is false, and send() queues
+  /// behind it; flush() waits for it. The descriptor is let go with the last byte, or with the
+  /// connection. False once sending is over, and while another file is on its way. What is not in
+  /// the page cache is read from the disk while the loop waits. A file that becomes shorter, or
+  /// cannot be read, ends the connection as `handler_failed`, by abort: a cut answer must not look
+  /// finished.
+  bool send_file(file_part what) noexcept;
   /// Half-close: FIN after what is queued; receiving goes on.
   void shutdown_send() noexcept;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <dwell/connection/file.hpp>
 #include <dwell/http/status.hpp>
 
 #include <functional>
@@ -32,6 +33,10 @@ struct response {
   /// Sent instead of `body` when it is not empty, without being copied: it must live as long as the
   /// server.
   std::string_view static_body{};
+  /// Sent instead of `body` when its `of` is not null, without a copy of it in the process: see
+  /// connection::send_file(). Content-Type is application/octet-stream when `content_type` is
+  /// empty. `http::response{.file = dwell::whole_file("report.pdf")}`, or let http::files answer.
+  file_part file{};
   /// Sent instead of `body`, in pieces: called on the connection's loop, each time there is room
   /// for more, until it returns an empty string. Chunked; to HTTP/1.0 the end of the connection is
   /// the end of the body. When it throws, the connection ends as `handler_failed`: a cut answer

@@ -37,6 +37,7 @@ enum class status : std::uint16_t {
   range_not_satisfiable = 416,
   expectation_failed = 417,
   unprocessable_content = 422,
+  upgrade_required = 426,
   too_many_requests = 429,
   header_fields_too_large = 431,
   internal_server_error = 500,
@@ -80,6 +81,7 @@ constexpr std::string_view to_string(status code) noexcept {
     case status::range_not_satisfiable: return "Range Not Satisfiable";
     case status::expectation_failed: return "Expectation Failed";
     case status::unprocessable_content: return "Unprocessable Content";
+    case status::upgrade_required: return "Upgrade Required";
     case status::too_many_requests: return "Too Many Requests";
     case status::header_fields_too_large: return "Request Header Fields Too Large";
     case status::internal_server_error: return "Internal Server Error";

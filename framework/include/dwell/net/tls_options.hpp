@@ -46,7 +46,8 @@ struct tls_options {
   /// still opens them. 1 s to 7 days, the longest that RFC 8446 lets a ticket live; `off`: no
   /// tickets, each handshake is a full one. A stolen key opens what it has sealed.
   duration ticket_key_lifetime = std::chrono::hours{12};
-  /// Called last with each context that was made, for what is not here. Must not throw.
+  /// Called last with each context that was made, one for each loop and certificate, for what is
+  /// not here. Must not throw, and must leave the message callback alone.
   std::function<void(ssl_ctx_st*)> configure{};
 };
 

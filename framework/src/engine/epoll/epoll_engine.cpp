@@ -177,8 +177,10 @@ void epoll_engine::rebuild_set() {
 
 endpoint epoll_engine::listen(std::uint32_t service, const listener_options& options) {
   auto [descriptor, bound] = open_listener(options);
-  listeners_.push_back(
-      {descriptor, service, bound.is_unix() ? bound.address.substr(5) : std::string{}});
+  const bool inherited = options.inherited >= 0;  // then the path is somebody else's to remove
+  listeners_.push_back({descriptor, service,
+                        bound.is_unix() && !inherited ? bound.address.substr(5) : std::string{},
+                        inherited});
   return bound;
 }
 
@@ -193,6 +195,7 @@ void epoll_engine::accept_queued() {
   // As many as a queue can hold: clients that connect all the time do not keep this busy.
   constexpr int batches = 65'536 / static_cast<int>(accept_batch);
   for (const listener& each : listeners_) {
+    if (each.inherited) continue;  // others listen on it, or will
     for (int i = 0; i < batches && accept_from(each); ++i) {
     }
   }

@@ -47,6 +47,8 @@ class epoll_engine final : public engine {
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
   sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept override;
+  sent_file send_file(stream& to, int file, std::uint64_t offset,
+                      std::size_t count) noexcept override;
   void cork(stream& what, bool on) noexcept override;
   void shutdown_send(stream& what) noexcept override;
   std::uint32_t unacknowledged(const stream& what) noexcept override;
@@ -60,6 +62,7 @@ class epoll_engine final : public engine {
     int descriptor;
     std::uint32_t service;
     std::string unlink_path;  // of a Unix socket
+    bool inherited;
   };
 
   std::chrono::sys_time<std::chrono::milliseconds> read_date() const noexcept override;

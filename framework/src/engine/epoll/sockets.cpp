@@ -2,13 +2,67 @@
 #include "net/close_sequence.hpp"
 
 #include <cerrno>
+#include <csignal>
+#include <ctime>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace dwell::inline v0 {
+namespace {
+
+/// sendfile(2) has no MSG_NOSIGNAL. Where SIGPIPE would end the process, it is blocked for the
+/// call, and taken back when it has come. A server's own threads need nothing of it.
+class without_sigpipe {
+ public:
+  without_sigpipe() noexcept {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    if (!kills()) return;
+    on_ = true;
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  without_sigpipe(const without_sigpipe&) = delete;
+  without_sigpipe& operator=(const without_sigpipe&) = delete;
+  ~without_sigpipe() {
+    if (!on_) return;
+    const int kept = errno;
+    constexpr timespec at_once{};
+    while (kept == EPIPE && sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = kept;
+  }
+
+ private:
+  /// As it is when the thread first asks.
+  static bool kills() noexcept {
+    static thread_local const bool does = [] {
+      struct sigaction action {};
+      sigset_t blocked;
+      sigemptyset(&blocked);
+      ::sigaction(SIGPIPE, nullptr, &action);
+      pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+      return action.sa_handler != SIG_IGN && sigismember(&blocked, SIGPIPE) == 0;
+    }();
+    return does;
+  }
+
+  sigset_t pipe_;
+  sigset_t before_;
+  bool on_ = false;
+};
+
+/// Errors of sendfile(2) that are the file's.
+bool is_of_file(int error) noexcept {
+  return error == EIO || error == EINVAL || error == EBADF || error == EOVERFLOW ||
+         error == ENOSYS || error == ESPIPE;
+}
+
+}  // namespace
 
 bool epoll_engine::watch(stream& what) noexcept { return !what.enrolled || poller_.watch(what); }
 
@@ -46,7 +100,7 @@ received epoll_engine::receive(stream& from) noexcept {
 }
 
 sent epoll_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
-  const int flags = MSG_NOSIGNAL | (follows == after_this::fin ? MSG_MORE : 0);
+  const int flags = MSG_NOSIGNAL | (follows == after_this::anything ? 0 : MSG_MORE);
   ssize_t count;
   do {
     if (data.size() == 1) {
@@ -61,6 +115,22 @@ sent epoll_engine::send(stream& to, std::span<const iovec> data, after_this foll
   } while (count < 0 && errno == EINTR);
   if (count >= 0) return {.count = static_cast<std::size_t>(count)};
   // ENOBUFS and ENOMEM pass: the bytes stay queued, and the write deadline bounds the wait.
+  if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return {};
+  return {.error = errno};
+}
+
+sent_file epoll_engine::send_file(stream& to, int file, std::uint64_t offset,
+                                  std::size_t count) noexcept {
+  auto at = static_cast<off_t>(offset);
+  ssize_t sent;
+  {
+    const without_sigpipe scope;
+    do {
+      sent = ::sendfile(to.descriptor, file, &at, count);
+    } while (sent < 0 && errno == EINTR);
+  }
+  if (sent > 0) return {.count = static_cast<std::size_t>(sent)};
+  if (sent == 0 || is_of_file(errno)) return {.unreadable = true};
   if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return {};
   return {.error = errno};
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 #include <poll.h>
+#include <stdexcept>
+#include <unistd.h>
 
 namespace dwell::inline v0 {
 namespace {
@@ -196,6 +198,9 @@ bool simulated_engine::watch(stream& what) noexcept {
 // ── listeners ──
 
 endpoint simulated_engine::listen(std::uint32_t service, const listener_options& options) {
+  if (options.inherited >= 0) {
+    throw std::invalid_argument{"listen: a descriptor is the kernel's, and here is none"};
+  }
   const std::uint16_t number = network_->listen(host_, options);
   listeners_.push_back({number, service});
   return network_->endpoint_of(number);
@@ -285,11 +290,33 @@ received simulated_engine::receive(stream& from) noexcept {
 }
 
 sent simulated_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
-  const bool more = follows == after_this::fin;
+  const bool more = follows != after_this::anything;
   const auto [c, at] = of(to);
   const std::ptrdiff_t count = network_->send(*c, at, data, more);
   if (count >= 0) return {static_cast<std::size_t>(count), 0};
   return {0, count == -EAGAIN ? 0 : static_cast<int>(-count)};
+}
+
+sent_file simulated_engine::send_file(stream& to, int file, std::uint64_t offset,
+                                      std::size_t count) noexcept {
+  std::array<std::byte, 16'384> part;
+  sent_file all;
+  while (all.count < count) {
+    const std::size_t wanted = std::min(part.size(), count - all.count);
+    const ssize_t got = ::pread(file, part.data(), wanted, static_cast<off_t>(offset + all.count));
+    if (got <= 0) {
+      all.unreadable = all.count == 0;  // else the next call finds it so
+      return all;
+    }
+    const auto size = static_cast<std::size_t>(got);
+    const iovec whole{part.data(), size};
+    const after_this follows = all.count + size < count ? after_this::file : after_this::anything;
+    const sent now = send(to, {&whole, 1}, follows);
+    all.count += now.count;
+    if (all.count == 0) all.error = now.error;
+    if (now.count < size) return all;
+  }
+  return all;
 }
 
 void simulated_engine::cork(stream& what, bool on) noexcept {

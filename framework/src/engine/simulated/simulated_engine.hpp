@@ -38,6 +38,8 @@ class simulated_engine final : public engine, private network_host {
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
   sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept override;
+  sent_file send_file(stream& to, int file, std::uint64_t offset,
+                      std::size_t count) noexcept override;
   void cork(stream& what, bool on) noexcept override;
   void shutdown_send(stream& what) noexcept override;
   std::uint32_t unacknowledged(const stream& what) noexcept override;
