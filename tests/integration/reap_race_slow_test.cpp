@@ -14,7 +14,7 @@ const callbacks<> echo{.on_data = [](connection& peer, no_session&, bytes data) 
 TEST(reap_race, raw) { run({.what = echo, .request = "request", .tries = 10'000}); }
 
 TEST(reap_race, raw_over_tls) {
-  run({.what = echo, .request = "request", .over = wire::tls, .tries = 10'000});
+  run({.what = echo, .request = "request", .over = wire::tls, .tries = 5'000});
 }
 
 TEST(reap_race, raw_over_tls_abort_after_fin) {
@@ -26,7 +26,7 @@ TEST(reap_race, raw_over_tls_abort_after_fin) {
 }
 
 TEST(reap_race, raw_over_tls_stalled) {
-  run({.what = echo, .request = "request", .over = wire::tls, .tries = 2'000, .stalled = true});
+  run({.what = echo, .request = "request", .over = wire::tls, .tries = 600, .stalled = true});
 }
 
 TEST(reap_race, raw_stalled) {

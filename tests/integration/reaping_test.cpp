@@ -39,7 +39,7 @@ class reaping : public each_wire {};
 INSTANTIATE_TEST_SUITE_P(over, reaping, both_wires(), name_of);
 
 TEST_P(reaping, is_never_early_and_not_much_late) {
-  constexpr std::size_t connections = 300;
+  const std::size_t connections = over_tls() ? 60 : 300;  // a handshake takes its time
   constexpr auto idle = 400ms;
   running_server server{over_it({.deadlines = {.idle = idle}}), echo};
   std::vector<raw_client> clients;
@@ -64,7 +64,7 @@ TEST_P(reaping, is_never_early_and_not_much_late) {
     ages.push_back(record.age);
   }
   std::ranges::sort(ages);
-  EXPECT_LE(ages[connections / 2], idle + 250ms);
+  EXPECT_LE(ages[connections / 2], idle + (over_tls() ? 1'000ms : 250ms));
 }
 
 TEST_P(reaping, spares_the_busy) {

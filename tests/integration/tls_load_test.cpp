@@ -127,7 +127,8 @@ TEST(tls_load, a_flood_of_handshakes_does_not_starve_the_open) {
   open.send("hello");
   stall.let_go();
   EXPECT_EQ(open.receive(5), "hello");
-  EXPECT_LT(begun_before_answer, many / 2);
+  std::printf("  %zu handshakes began before it was served\n", begun_before_answer.load());
+  EXPECT_LT(begun_before_answer, 24U);  // a few turns of four
   EXPECT_TRUE(eventually([&] { return begun == many; })) << begun;
 }
 

@@ -284,7 +284,8 @@ void loop::reap(slot& c, close_reason reason) {
   const received late = io_->receive(c.io);
   if (late.what == received::outcome::data) {
     count_received(c, late.data.size());
-    discard(c, late.data);
+    const std::size_t unread = unread_in(c, late.data);
+    if (unread != 0) discard(c, late.data.first(unread));
     linger_after_reap(c);
   } else if (late.what == received::outcome::failed) {
     lose_peer(c, late.error);

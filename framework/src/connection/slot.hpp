@@ -53,7 +53,7 @@ struct uncommon {
   std::optional<deadlines> overrides{};     ///< set_deadline's
   std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
   std::unique_ptr<outgoing_file> file{};
-  outgoing* waiting = nullptr;              ///< whoever made it, until the handshake is done
+  outgoing* waiting = nullptr;  ///< whoever made it, until the handshake is done
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12

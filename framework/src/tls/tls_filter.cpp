@@ -258,6 +258,7 @@ stream_filter::received tls_filter::read(std::span<std::byte> room) {
 }
 
 void tls_filter::send(bytes data, std::vector<std::byte>& out) {
+  if (failed_) return;  // the alert was the last that can be said
   if (records_) return records_->send(data, out);
   const connected while_here{{}, out, 0};
   std::size_t done = 0;

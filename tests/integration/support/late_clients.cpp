@@ -30,6 +30,7 @@ constexpr auto shift_step = 50us;
 constexpr std::size_t opened_per_second = 600;
 constexpr std::size_t shaking_hands_per_second = 250;
 constexpr std::size_t opened_per_stall = 1'000;
+constexpr std::size_t shaking_hands_per_stall = 150;  // before the first is due
 constexpr auto standstill = 500ms;
 constexpr auto limit = 2min;
 
@@ -59,8 +60,10 @@ class clients {
 
   std::vector<attempt> run() {
     if (sweep_.stalled) {
-      for (std::size_t from = 0; from < all_.size(); from += opened_per_stall) {
-        run_stalled(from, std::min(all_.size(), from + opened_per_stall));
+      const std::size_t at_once =
+          sweep_.over == wire::tls ? shaking_hands_per_stall : opened_per_stall;
+      for (std::size_t from = 0; from < all_.size(); from += at_once) {
+        run_stalled(from, std::min(all_.size(), from + at_once));
       }
     } else {
       const auto began = clock::now();
@@ -108,6 +111,7 @@ class clients {
         const plan next = plans_.top();
         plans_.pop();
         carry_out(next);
+        if (next.what == todo::open) wait();  // a handshake may have taken as long as all others
       } else {
         wait();
       }
