@@ -25,6 +25,9 @@ constexpr std::array endings{named{ending::client, "client"},
                              named{ending::server_abort_after_fin, "server-abort-after-fin"},
                              named{ending::server_abort, "server-abort"}};
 
+constexpr std::array securities{named{security::none, "none"}, named{security::full, "full"},
+                                named{security::resumed, "resumed"}};
+
 template <class Table, class Enum>
 std::string_view name_in(const Table& table, Enum value) noexcept {
   for (const auto& entry : table) {
@@ -48,12 +51,16 @@ bool find_in(const Table& table, std::string_view name, Enum& into) noexcept {
 std::string_view to_string(protocol value) noexcept { return name_in(protocols, value); }
 std::string_view to_string(arrival value) noexcept { return name_in(arrivals, value); }
 std::string_view to_string(ending value) noexcept { return name_in(endings, value); }
+std::string_view to_string(security value) noexcept { return name_in(securities, value); }
 
 bool parse(std::string_view name, protocol& into) noexcept {
   return find_in(protocols, name, into);
 }
 bool parse(std::string_view name, arrival& into) noexcept { return find_in(arrivals, name, into); }
 bool parse(std::string_view name, ending& into) noexcept { return find_in(endings, name, into); }
+bool parse(std::string_view name, security& into) noexcept {
+  return find_in(securities, name, into);
+}
 
 std::string target_of(const plan& of) {
   const bool v6 = of.host.find(':') != std::string::npos;

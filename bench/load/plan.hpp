@@ -31,13 +31,22 @@ enum class ending : std::uint8_t {
   server_abort,            ///< its RST counts as the end; only of an own server
 };
 
+/// Whether connections speak TLS, and what their handshakes are.
+enum class security : std::uint8_t {
+  none,
+  full,     ///< each signs and verifies anew
+  resumed,  ///< all but the first of a thread, where the server gives tickets
+};
+
 /// One run: what load is put on which server.
 struct plan {
   load::protocol protocol = load::protocol::echo;
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string path = "/";  ///< HTTP
-  std::string source;      ///< client addresses, as connect_options::source
+  load::security tls = security::none;
+  bool tls_verify = false;  ///< whether the server's certificate has to be trusted
+  std::string source;       ///< client addresses, as connect_options::source
 
   /// Requests of a connection; 0: as long as the run lasts (long), 1: short.
   std::uint64_t requests_per_connection = 0;
@@ -61,10 +70,12 @@ struct plan {
 std::string_view to_string(protocol value) noexcept;
 std::string_view to_string(arrival value) noexcept;
 std::string_view to_string(ending value) noexcept;
+std::string_view to_string(security value) noexcept;
 // False, and `into` as it was, for a name that is none.
 bool parse(std::string_view name, protocol& into) noexcept;
 bool parse(std::string_view name, arrival& into) noexcept;
 bool parse(std::string_view name, ending& into) noexcept;
+bool parse(std::string_view name, security& into) noexcept;
 
 /// `http://10.0.0.2:80/path`, `echo://[::1]:7777`.
 std::string target_of(const plan& of);

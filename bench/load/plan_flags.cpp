@@ -43,6 +43,17 @@ void add_plan_flags(CLI::App& app, plan& to) {
          },
          "Where to: echo://HOST:PORT or http://HOST[:PORT]/PATH")
       ->type_name("URL");
+  app.add_option_function<std::string>(
+         "--tls",
+         [&to](const std::string& how) {
+           if (how == "none" || !parse(how, to.tls)) {
+             throw CLI::ValidationError{"--tls", '"' + how + "\": use full or resumed"};
+           }
+         },
+         "Connections speak TLS, with full or with resumed handshakes")
+      ->type_name("full|resumed");
+  app.add_flag("--tls-verify", to.tls_verify,
+               "The server's certificate has to be trusted; without it anybody's will do");
   app.add_option("-r,--rate", to.rate, "Requests a second, sent when due whatever the server does")
       ->check(CLI::Range(0.01, 1e7))
       ->type_name("RATE")
@@ -80,6 +91,9 @@ void check(const plan& of) {
   if (of.threads > of.connections) {
     refuse("--threads " + std::to_string(of.threads) + " share --connections " +
            std::to_string(of.connections) + ": give each thread one at least");
+  }
+  if (of.tls_verify && of.tls == security::none) {
+    refuse("--tls-verify without --tls: say --tls full or --tls resumed as well");
   }
   if (of.duration < 10ms) refuse("--duration is below 10 ms: nothing is measured in that");
   if (of.timeout < 1ms || of.timeout > 18min) refuse("--timeout is not between 1 ms and 18 min");

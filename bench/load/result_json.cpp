@@ -23,6 +23,8 @@ void fields(Visit& visit, S& s) {
   visit("host", s.host);
   visit("port", s.port);
   visit("path", s.path);
+  visit("tls", s.tls);
+  visit("tls_verify", s.tls_verify);
   visit("source", s.source);
   visit("requests_per_connection", s.requests_per_connection);
   visit("ending", s.ending);

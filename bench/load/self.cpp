@@ -110,13 +110,16 @@ std::vector<std::string> command_line(const plan& of, const own_server_options& 
                                       const std::string& address) {
   const bool server_closes = of.ending != ending::client && of.ending != ending::client_abort;
   const auto time = [](nanoseconds value) { return std::to_string(value.count()) + "ns"; };
-  return {"dwell-load", "serve", "--protocol", of.protocol == protocol::echo ? "echo" : "http",
-          "--listen", address + ":0", "--size", std::to_string(of.size), "--close",
-          server_close(of.ending), "--requests-per-connection",
-          std::to_string(server_closes ? of.requests_per_connection : 0),
-          // A connection that the plan leaves alone for long is not to be reaped under it.
-          "--idle", time(of.warmup + of.duration + 60s), "--cpus", to_string(divide().server),
-          "--stall", time(options.stall), "--stall-every", time(options.stall_every)};
+  std::vector<std::string> words{
+      "dwell-load", "serve", "--protocol", of.protocol == protocol::echo ? "echo" : "http",
+      "--listen", address + ":0", "--size", std::to_string(of.size), "--close",
+      server_close(of.ending), "--requests-per-connection",
+      std::to_string(server_closes ? of.requests_per_connection : 0),
+      // A connection that the plan leaves alone for long is not to be reaped under it.
+      "--idle", time(of.warmup + of.duration + 60s), "--cpus", to_string(divide().server),
+      "--stall", time(options.stall), "--stall-every", time(options.stall_every)};
+  if (of.tls != security::none) words.emplace_back("--tls");
+  return words;
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ struct wish {
   dwell::close_method close = dwell::close_method::graceful;
   nanoseconds idle = std::chrono::seconds{60};
   int threads = 1;
+  bool tls = false;
   std::string cpus;
   nanoseconds stall{0};
   nanoseconds stall_every = std::chrono::seconds{5};
@@ -87,6 +88,7 @@ dwell::service_options service(const wish& what) {
   options.close.finished = what.close;
   options.limits.message = std::max(options.limits.message, what.size);
   options.limits.output = std::max(options.limits.output, what.size + options.limits.message);
+  if (what.tls) options.tls = dwell::tls_options{.certificate = dwell::self_signed()};
   if (what.requests_per_connection == 1) {
     options.mode = dwell::connection_mode::short_lived;
   } else if (what.requests_per_connection > 1) {
@@ -173,6 +175,7 @@ void add_serve(CLI::App& app, action& chosen) {
               {"abort", dwell::close_method::abort}},
              "How it closes then [graceful]");
   add_time(*command, "--idle", what->idle, "A silent connection is closed after [60s]");
+  command->add_flag("--tls", what->tls, "Speaks TLS, with a self-signed certificate");
   command->add_option("--threads", what->threads, "Loops [1]")->type_name("N");
   command->add_option("--cpus", what->cpus, "Processors to run on [all]")->type_name("0,2-3");
   add_time(*command, "--stall", what->stall, "Stand still for so long, now and then [0s]");

@@ -43,6 +43,11 @@ std::string in_words(nanoseconds duration) {
 }
 
 std::string column_name(const plan& of) {
+  if (of.tls != security::none) {
+    plan plain = of;
+    plain.tls = security::none;
+    return column_name(plain) + ", TLS, " + std::string{to_string(of.tls)} + " handshakes";
+  }
   if (is_long(of)) return "long";
   if (of.requests_per_connection == 1) return fmt::format("short, {}", closer(of.ending));
   return fmt::format("{} requests each, {}", with_commas(of.requests_per_connection),

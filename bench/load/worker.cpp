@@ -41,14 +41,22 @@ worker::worker(const plan& of, std::uint32_t thread, const starting_line& line)
   to_open_ = is_long(of) ? share : (thread == 0 ? 1 : 0);
 }
 
-dwell::connect_options worker::where() const {
+dwell::connect_options worker::where() {
   const std::size_t queued = plan_.size + 64 * std::size_t{1024};
   dwell::connect_options to{.host = plan_.host, .port = plan_.port};
   to.connect = in_ms(patience());
   to.source = plan_.source;
   to.name = "load";
+  if (plan_.tls != security::none) {
+    to.tls = &tls_.emplace(dwell::tls_client_options{.verify = plan_.tls_verify,
+                                                     .resume = plan_.tls == security::resumed});
+  }
   // Its requests have a timeout of their own.
-  to.deadlines = {.idle = dwell::off, .handle = dwell::off, .write = dwell::off, .close = 1s};
+  to.deadlines = {.handshake = in_ms(patience()),
+                  .idle = dwell::off,
+                  .handle = dwell::off,
+                  .write = dwell::off,
+                  .close = 1s};
   // Never stops reading the answer while the request is on its way.
   to.limits = {.output = queued, .high_watermark = queued};
   // A request in one segment needs no TCP_NODELAY, and it is a system call for each connection.

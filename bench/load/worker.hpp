@@ -74,7 +74,7 @@ class worker {
   static slot* known(const session& from) noexcept;
 
   dwell::upstream<session> make_upstream();
-  dwell::connect_options where() const;
+  dwell::connect_options where();
   void prepare_requests();
   bool server_ends() const noexcept {
     return plan_.ending != ending::client && plan_.ending != ending::client_abort;
@@ -128,6 +128,7 @@ class worker {
   dwell::close_method close_;
   std::string request_;
   std::string last_request_;  ///< asks the server to close
+  std::optional<dwell::tls_client> tls_;
   dwell::upstream<session> upstream_;
 
   // Each slot is in one of these; the front has been there longest.

@@ -112,6 +112,29 @@ TEST(client, program) {
   EXPECT_EQ(said, std::vector<std::string>{"hello\n"});
 }
 
+// snippet: secured
+/// `dwell::tls_client secure;` trusts whom the system trusts; `{{.authorities = "ca.pem"}}` says who.
+dwell::task<> ask_secretly(dwell::tls_client& secure) {
+  auto peer = co_await dwell::connect({.host = there.host, .port = there.port, .tls = &secure});
+  if (!peer) throw std::runtime_error{to_string(peer.error())};
+  co_await peer->write("key");
+  auto value = co_await peer->read();
+  said.emplace_back(value.text());
+}
+// end snippet
+
+TEST(client, secured) {
+  simulation sim;
+  said.clear();
+  const dwell::tls_certificate shown = dwell::self_signed({"10.0.0.2"});
+  auto& server = sim.serve({.tls = dwell::tls_options{.certificate = shown}}, echo);
+  there = {"10.0.0.2", sim.where(server).port};
+  dwell::tls_client secure{{.authorities = shown.chain}};
+  sim.start_client().spawn([&secure] { return ask_secretly(secure); });
+  sim.advance(1s);
+  EXPECT_EQ(said, std::vector<std::string>{"key"});
+}
+
 // snippet: upstream
 struct question {
   int number = 0;

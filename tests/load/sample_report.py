@@ -86,7 +86,7 @@ def run(random, mode, rate, warmup=2, duration=12, samples=20_000):
     exhausted = time_wait == "client" and waiting["client"] >= PORTS - 100
     sustained = answered_rate >= rate
     return {
-        "plan": {"protocol": "echo", "host": "10.0.0.2", "port": 7777, "path": "/", "source": "",
+        "plan": {"protocol": "echo", "host": "10.0.0.2", "port": 7777, "path": "/", "tls": "none", "tls_verify": False, "source": "",
                  "requests_per_connection": int(short), "ending": "server" if "server" in mode else "client", "size": 64,
                  "arrival": "poisson", "rate": rate, "connections": 100, "threads": 1, "warmup_s": warmup,
                  "duration_s": duration, "timeout_s": 5, "seed": 1, "server": 4711},

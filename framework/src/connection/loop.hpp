@@ -114,16 +114,12 @@ class loop final : public engine_events {
   /// has run when this returns. Null: no memory.
   slot* take_connected(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
                        const std::function<void(void*)>& start = {});
-  /// The same up to the handshake, which start_handshake() begins. `filter`: the client's end of
-  /// it.
+  /// The same up to the handshake, of which `filter` is the client's end.
   slot* take_unsecured(outgoing& arrived, hosted_service& hosted, const raw_address& peer,
                        std::unique_ptr<stream_filter> filter);
-  /// `arrived` may be told, and be destroyed, before this returns.
-  void start_handshake(slot& c);
-  /// It is done: on_open runs.
-  void open_secured(slot& c, const std::function<void(void*)>& start);
-  /// Nobody waits for it any more.
-  void give_up_handshake(slot& c) noexcept;
+  void start_handshake(slot& c);  // `arrived` may be told, and be destroyed, before it returns
+  void open_secured(slot& c, const std::function<void(void*)>& start);  // it is done
+  void give_up_handshake(slot& c) noexcept;                             // nobody waits for it
   void count_connect_failure() noexcept { counters_.connect_failed.add(); }
   /// The owner of an awaited connection has gone.
   void let_go(slot& c) noexcept;
