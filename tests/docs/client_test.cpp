@@ -113,7 +113,8 @@ TEST(client, program) {
 }
 
 // snippet: secured
-/// `dwell::tls_client secure;` trusts whom the system trusts; `{{.authorities = "ca.pem"}}` says who.
+/// `dwell::tls_client secure;` trusts whom the system trusts; `{{.authorities = "ca.pem"}}` says
+/// who.
 dwell::task<> ask_secretly(dwell::tls_client& secure) {
   auto peer = co_await dwell::connect({.host = there.host, .port = there.port, .tls = &secure});
   if (!peer) throw std::runtime_error{to_string(peer.error())};

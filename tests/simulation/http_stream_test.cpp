@@ -550,6 +550,18 @@ TEST(http_upgrade, the_connection_speaks_another_protocol) {
   });
 }
 
+TEST(http_upgrade, not_before_the_body_of_its_request_was_read) {
+  with_seeds([](std::uint64_t seed) {
+    shouted here{seed};
+    auto client = here.sim.connect(here.server);
+    client.send(
+        "GET /shout HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: shout\r\n"
+        "Content-Length: 3\r\n\r\nabc");
+    here.sim.advance(1s);
+    EXPECT_THAT(answered(client), ::testing::StartsWith("400"));
+  });
+}
+
 TEST(http_upgrade, it_is_idle_while_it_waits_and_has_the_last_word) {
   with_seeds([](std::uint64_t seed) {
     shouted here{seed, {.deadlines = {.idle = 5s, .read = 2s, .handle = 3s}}};

@@ -55,7 +55,7 @@ void exchange_read::wait(std::coroutine_handle<> reader) noexcept {
   waits_for_peer(true);
   x.held->body.clear();
   if (x.held->body.capacity() > spare.capacity()) std::swap(spare, x.held->body);
-  x.held->body = {};
+  std::string{}.swap(x.held->body);  // an assignment would keep the memory
   x.waits_since = x.peer->age();
   if (std::exchange(x.wants_continue, false)) x.peer->send("HTTP/1.1 100 Continue\r\n\r\n");
   x.peer->resume();
@@ -172,7 +172,7 @@ bool streamed_exchange::end() noexcept {
 
 bool exchange::upgrade(std::string_view protocol, const std::vector<header>& headers) noexcept {
   auto& x = streamed_exchange::of(*this);
-  if (x.state != streamed_exchange::answer::none || !x.complete || !x.peer->is_open() ||
+  if (x.state != streamed_exchange::answer::none || !is_complete() || !x.peer->is_open() ||
       !offers(x.held->request, protocol)) {
     return false;
   }

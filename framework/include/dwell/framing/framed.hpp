@@ -117,7 +117,7 @@ void framed<Codec>::keep_fresh() {
     kept_ = fresh_.text();
     fresh_ = {};
   } else if (handed_out_ == kept_.size()) {
-    kept_ = {};  // an idle connection owns no buffer
+    std::string{}.swap(kept_);  // an idle connection owns no buffer; an assignment would keep it
   } else {
     kept_.erase(0, handed_out_);
   }

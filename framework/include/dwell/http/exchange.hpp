@@ -119,7 +119,7 @@ class exchange {
   // ── another protocol (RFC 9110, 7.8) ──
   /// Answers 101: from now on read(), send() and write() are the connection's own bytes, until the
   /// handler returns, and it is idle while a read() waits. False when the client has not offered
-  /// `protocol`, or there is an answer already: then nothing is sent.
+  /// `protocol`, its body has not been read, or there is an answer already: then nothing is sent.
   bool upgrade(std::string_view protocol, const std::vector<header>& headers = {}) noexcept;
   /// For an upgraded connection: called when a deadline, its lifetime or a drain ends it. What it
   /// sends are the last words, before our FIN.
