@@ -43,6 +43,7 @@ class no_kernel final : public engine {
     for (const iovec& each : data) count += each.iov_len;
     return {.count = count};
   }
+  sent_file send_file(stream&, int, std::uint64_t, std::size_t) noexcept override { return {}; }
   void cork(stream& what, bool on) noexcept override { what.corked = on; }
   void shutdown_send(stream&) noexcept override {}
   std::uint32_t unacknowledged(const stream&) noexcept override { return 0; }

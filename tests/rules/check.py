@@ -29,7 +29,7 @@ LAYERS = {
     "framing": (BELOW_CONNECTION - {"engine"} | {"connection"}, set()),
     "http": (BELOW_CONNECTION - {"engine"} | {"connection", "framing", "server"}, {"llhttp", "openssl", "spdlog"}),
     "kernel": ({"net", "base"}, {"libmnl"}),
-    "admin": (BELOW_CONNECTION - {"engine"} | {"connection", "server", "http", "kernel"},
+    "admin": (BELOW_CONNECTION - {"engine"} | {"connection", "tls", "server", "http", "kernel"},
               {"prometheus", "nlohmann", "spdlog"}),
     "systemd": ({"net", "server"}, {"systemd"}),
     "testing": (BELOW_CONNECTION | {"connection", "tls", "server", "client"}, {"asio", "spdlog"}),

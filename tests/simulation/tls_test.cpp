@@ -281,17 +281,23 @@ struct living_contexts {
   }
 };
 
-TEST(tls, an_open_connection_of_1_3_needs_nothing_of_openssls) {
-  for (const int version : versions) {
+TEST(tls, an_open_connection_of_1_3_needs_nothing_of_openssls_unless_it_shall) {
+  struct kind {
+    int version;
+    bool compact;
+  };
+  for (const auto& [version, compact] :
+       {kind{TLS1_2_VERSION, true}, kind{TLS1_3_VERSION, true}, kind{TLS1_3_VERSION, false}}) {
     simulation sim{{.seed = 8}};
     dwell::service_options options = secured({.idle = dwell::off});
+    options.tls->compact = compact;
     options.tls->configure = living_contexts::watch;
     auto& server = sim.serve(std::move(options), echo);
     tls_peer client{sim, server, {.version = version}};
     client.advance(10ms);
     ASSERT_TRUE(client.is_open());
     server.reload_certificates();
-    EXPECT_EQ(living_contexts::count(), version == TLS1_3_VERSION ? 1 : 2);
+    EXPECT_EQ(living_contexts::count(), version == TLS1_3_VERSION && compact ? 1 : 2);
     client.write("still here");
     client.advance(10ms);
     EXPECT_EQ(client.received(), "still here");
@@ -416,6 +422,30 @@ TEST(tls, new_connections_get_new_certificates_and_bad_files_change_nothing) {
   write({certificate_for("third").chain, certificate_for("second").private_key});
   EXPECT_THROW(server.reload_certificates(), std::invalid_argument);
   EXPECT_EQ(shown(), "second");
+  EXPECT_EQ(server.counts().reloaded, 1U);
+  EXPECT_EQ(server.counts().not_reloaded, 1U);
+}
+
+TEST(tls, counts_handshakes_by_how_they_ended) {
+  for (const int version : versions) {
+    simulation sim{{.seed = 11}};
+    dwell::service_options options = secured();
+    options.tls->protocols = {"h2"};
+    auto& server = sim.serve(std::move(options), echo);
+    tls_peer first{sim, server, {.version = version}};
+    first.advance(20ms);
+    SSL_SESSION* const kept = first.session();
+    ASSERT_NE(kept, nullptr);
+    tls_peer second{sim, server, {.version = version, .resumes = kept}};
+    tls_peer third{sim, server, {.version = version, .protocols = {"spdy"}}};
+    second.advance(20ms);
+    third.advance(20ms);
+    SSL_SESSION_free(kept);
+    auto silent = sim.connect(server);
+    sim.advance(1min);
+    EXPECT_FALSE(silent.is_open());
+    EXPECT_THAT(server.counts().handshakes, ::testing::ElementsAre(1U, 1U, 1U));
+  }
 }
 
 TEST(tls, names_the_file_that_cannot_be_used) {

@@ -2,6 +2,7 @@
 
 #include <dwell/connection/connection.hpp>
 #include <dwell/connection/options.hpp>
+#include <dwell/tls/tls_facts.hpp>
 
 #include "connection/loop.hpp"
 
@@ -32,7 +33,8 @@ connection_facts facts_of(const connection& peer) noexcept {
           .received = peer.received(),
           .sent = peer.sent(),
           .queued = peer.queued(),
-          .exchanges = peer.exchanges()};
+          .exchanges = peer.exchanges(),
+          .tls = peer.tls() == nullptr ? std::string_view{} : peer.tls()->version};
 }
 
 }  // namespace dwell::inline v0

@@ -46,6 +46,7 @@ struct connection_facts {
   std::uint64_t sent = 0;
   std::uint64_t queued = 0;
   std::uint64_t exchanges = 0;
+  std::string_view tls;  ///< version, OpenSSL's for as long as the process runs; empty: none
 };
 
 /// On the connection's loop.

@@ -23,6 +23,7 @@ ordered_json to_json(const connection_row& row) {
   made["sent_bytes"] = of.sent;
   made["queued_bytes"] = of.queued;
   made["exchanges"] = of.exchanges;
+  made["tls"] = of.tls.empty() ? ordered_json() : ordered_json(of.tls);
   return made;
 }
 

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <utility>
@@ -72,6 +73,14 @@ MetricFamily each_service(MetricFamily family, const std::vector<named_counts>& 
       add_sample(family, each.sum([&](const connection_counts& of) { return (of.*which)[i]; }),
                  {{"service", each.name}, {label, std::string{to_string(static_cast<Enum>(i))}}});
     }
+  }
+  return family;
+}
+
+MetricFamily with_samples(MetricFamily family,
+                          std::initializer_list<std::pair<const char*, std::uint64_t>> results) {
+  for (const auto& [result, value] : results) {
+    add_sample(family, as_double(value), {{"result", result}});
   }
   return family;
 }
@@ -145,6 +154,13 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
       count("dwell_time_wait_observed_total",
             "Of dwell_time_wait_total: seen in the socket's state. The rest is expected.",
             &connection_counts::observed),
+      each_service<handshake_result>(
+          counter_family("dwell_tls_handshakes_total", "TLS handshakes, by how they ended."),
+          services, "result", &connection_counts::handshakes),
+      with_samples(counter_family("dwell_certificate_reloads_total",
+                                  "Times that certificates were read again, by whether all could "
+                                  "be used; else those of before stay."),
+                   {{"ok", counts.reloaded}, {"failed", counts.not_reloaded}}),
       count("dwell_exchanges_total", "Exchanges finished: a message and its answer.",
             &connection_counts::exchanges),
       count("dwell_received_bytes_total", "Bytes received from peers.",

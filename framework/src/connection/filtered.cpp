@@ -33,6 +33,9 @@ void loop::on_raw(slot& c, bytes raw, bool more) {
     // What came behind the handshake may be data, and then what ends the connection.
     const bool failed = got.now == stream_filter::progress::failed;
     const bool has_opened = got.now != stream_filter::progress::opening && !failed;
+    if (failed && !c.opened && got.size == 0 && !c.decided) {
+      count_handshake(c, handshake_result::failed);
+    }
     if (!c.opened && (has_opened || got.size != 0)) {
       finish_handshake(c);
       if (c.is_released()) return;
@@ -91,10 +94,15 @@ stream_filter::received loop::unfilter(slot& c, bytes raw) {
 }
 
 void loop::finish_handshake(slot& c) {
+  count_handshake(c, c.filter().resumed() ? handshake_result::resumed : handshake_result::full);
   c.clock.enter(phase::idle, io_->now_tick());
   c.nearer_deadline = true;
   if (!c.outbound) return open(c);
   if (c.rare->waiting != nullptr) std::exchange(c.rare->waiting, nullptr)->on_secured();
+}
+
+void loop::count_handshake(slot& c, handshake_result how) noexcept {
+  c.counters().handshakes[static_cast<std::size_t>(how)].add();
 }
 
 /// What the filter itself has to say leaves at once, and is no activity of the connection. False:

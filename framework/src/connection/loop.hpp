@@ -241,6 +241,7 @@ class loop final : public engine_events {
   void resume_handshakes();
   stream_filter::received unfilter(slot& c, bytes raw);
   void finish_handshake(slot& c);
+  static void count_handshake(slot& c, handshake_result how) noexcept;
   void tell_not_secured(slot& c);
   slot* make_outbound(outgoing& arrived, hosted_service& hosted, const raw_address& peer) noexcept;
   bool answer(slot& c);

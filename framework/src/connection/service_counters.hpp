@@ -2,6 +2,7 @@
 
 #include <dwell/closing/close_reason.hpp>
 #include <dwell/closing/close_record.hpp>
+#include <dwell/net/handshake_result.hpp>
 
 #include "base/counters.hpp"
 #include "base/recent_count.hpp"
@@ -22,6 +23,7 @@ struct service_counters {
   counter reap_raced;
   counter evicted;
   counter refused;
+  std::array<counter, handshake_result_count> handshakes;  ///< TLS
   counter exchanges;
   counter received;
   counter sent;

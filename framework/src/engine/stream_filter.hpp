@@ -49,6 +49,8 @@ class stream_filter {
   virtual std::string_view failure() const noexcept = 0;
   /// The failure is that it does not trust the peer.
   virtual bool distrusts() const noexcept = 0;
+  /// The handshake went on from an earlier one. Once open.
+  virtual bool resumed() const noexcept = 0;
   /// Null while it opens.
   virtual const tls_facts* facts() noexcept = 0;
 };

@@ -1,6 +1,9 @@
 #include "server/core.hpp"
 #include "tls/tls_contexts.hpp"
 
+#include <spdlog/spdlog.h>
+
+#include <exception>
 #include <utility>
 
 namespace dwell::inline v0 {
@@ -21,8 +24,16 @@ void server_core::reload_certificates() {
     all = secured_;
   }
   std::vector<tls_service::contexts_of_loops> fresh;
-  for (const auto& each : all) fresh.push_back(each->read());
+  try {
+    for (const auto& each : all) fresh.push_back(each->read());
+  } catch (const std::exception& failure) {
+    not_reloaded_.fetch_add(1, std::memory_order_relaxed);
+    logger_->warn("certificates are those of before: {}", failure.what());
+    throw;
+  }
   for (std::size_t i = 0; i < all.size(); ++i) all[i]->use(std::move(fresh[i]));
+  reloaded_.fetch_add(1, std::memory_order_relaxed);
+  logger_->info("certificates read");
 }
 
 }  // namespace dwell::inline v0

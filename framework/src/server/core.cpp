@@ -53,6 +53,9 @@ void add_counts(const service_counters& of, connection_counts& sum) noexcept {
   sum.reap_raced += of.reap_raced.read();
   sum.evicted += of.evicted.read();
   sum.refused += of.refused.read();
+  for (std::size_t i = 0; i < handshake_result_count; ++i) {
+    sum.handshakes[i] += of.handshakes[i].read();
+  }
   sum.exchanges += of.exchanges.read();
   sum.received += of.received.read();
   sum.sent += of.sent.read();
@@ -350,6 +353,8 @@ void server_core::each(std::function<void(connection&)> visit,
 
 server_counts server_core::counts() const noexcept {
   server_counts sum;
+  sum.reloaded = reloaded_.load(std::memory_order_relaxed);
+  sum.not_reloaded = not_reloaded_.load(std::memory_order_relaxed);
   const std::lock_guard lock{adding_};
   for (const auto& host : hosts_) {
     for (std::size_t i = 0; i < services_.size(); ++i) {

@@ -125,6 +125,7 @@ class server_core final : public loop_owner {
   mutable std::mutex adding_;
   std::vector<std::unique_ptr<service>> services_;
   std::vector<std::shared_ptr<tls_service>> secured_;
+  std::atomic<std::uint64_t> reloaded_{0}, not_reloaded_{0};
   std::vector<std::unique_ptr<loop_host>> hosts_;
   std::unique_ptr<process_signals> signals_;
   std::unique_ptr<asio::thread_pool> workers_;

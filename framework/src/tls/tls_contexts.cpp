@@ -43,9 +43,18 @@ void on_message(int from_us, int, int content, const void* data, std::size_t siz
   auto* const filter = static_cast<tls_filter*>(SSL_get_app_data(of));
   if (filter == nullptr || size == 0) return;
   const std::uint8_t type = *static_cast<const std::uint8_t*>(data);
+  if (from_us == 0 && content == SSL3_RT_HANDSHAKE) filter->count_message(type);
+}
+
+/// The same where OpenSSL's object is to go.
+void on_message_of_compact(int from_us, int version, int content, const void* data,
+                           std::size_t size, SSL* of, void* argument) {
+  on_message(from_us, version, content, data, size, of, argument);
+  auto* const filter = static_cast<tls_filter*>(SSL_get_app_data(of));
+  if (filter == nullptr || size == 0) return;
+  const std::uint8_t type = *static_cast<const std::uint8_t*>(data);
   if (content == SSL3_RT_HANDSHAKE && type == SSL3_MT_FINISHED) expect_secret(of);
   if (from_us != 0 && content == SSL3_RT_HEADER) filter->count_record();
-  if (from_us == 0 && content == SSL3_RT_HANDSHAKE) filter->count_message(type);
 }
 
 }  // namespace
@@ -65,7 +74,7 @@ context_ptr tls_contexts::make(const tls_certificate& shown, const std::string& 
   SSL_CTX& context = *made;
   set_defaults(context);
   SSL_CTX_set_options(&context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  SSL_CTX_set_msg_callback(&context, on_message);
+  SSL_CTX_set_msg_callback(&context, options.compact ? on_message_of_compact : on_message);
   use_certificate(context, shown, "tls." + field);
   if (options.clients != client_certificates::not_asked) ask_clients(context, options);
   if (!protocols_.empty()) SSL_CTX_set_alpn_select_cb(&context, on_protocols, this);

@@ -297,6 +297,10 @@ bool tls_filter::holds_part() const noexcept {
 
 // ── what was agreed ──
 
+bool tls_filter::resumed() const noexcept {
+  return agreed_ ? agreed_->resumed : SSL_session_reused(session_->ssl.get()) == 1;
+}
+
 const tls_facts* tls_filter::facts() noexcept {
   if (open_ && !agreed_) agreed_ = agree();
   return agreed_.get();

@@ -34,6 +34,7 @@ class tls_filter final : public stream_filter {
   bool holds_part() const noexcept override;
   std::string_view failure() const noexcept override { return failure_; }
   bool distrusts() const noexcept override { return distrusts_; }
+  bool resumed() const noexcept override;
   const tls_facts* facts() noexcept override;
 
   /// A message of the handshake protocol has come.

@@ -46,6 +46,10 @@ struct tls_options {
   /// still opens them. 1 s to 7 days, the longest that RFC 8446 lets a ticket live; `off`: no
   /// tickets, each handshake is a full one. A stolen key opens what it has sealed.
   duration ticket_key_lifetime = std::chrono::hours{12};
+  /// An open TLS 1.3 connection is 1 KB: OpenSSL's object of 14 KB goes with the handshake, and
+  /// Dwell writes the records, by OpenSSL's ciphers. Off: OpenSSL keeps the connection to its end,
+  /// as it does with TLS 1.2. See docs/decisions/records-without-openssl.md.
+  bool compact = true;
   /// Called last with each context that was made, one for each loop and certificate, for what is
   /// not here. Must not throw, and must leave the message callback alone.
   std::function<void(ssl_ctx_st*)> configure{};

@@ -6,6 +6,7 @@
 #include <dwell/connection/handler.hpp>
 #include <dwell/connection/turns.hpp>
 #include <dwell/net/endpoint.hpp>
+#include <dwell/net/handshake_result.hpp>
 #include <dwell/server/options.hpp>
 
 #include <array>
@@ -49,6 +50,7 @@ struct connection_counts {
   std::uint64_t reap_raced = 0;  ///< connections whose peer sent while our FIN was on its way
   std::uint64_t evicted = 0;     ///< made room for a new one
   std::uint64_t refused = 0;     ///< not let in
+  std::array<std::uint64_t, handshake_result_count> handshakes{};  ///< TLS, by handshake_result
   std::uint64_t exchanges = 0;
   std::uint64_t received = 0;  ///< bytes
   std::uint64_t sent = 0;      ///< bytes
@@ -64,6 +66,8 @@ struct server_counts : connection_counts {
   std::uint64_t accept_failed = 0;   ///< EMFILE and its like; accepting paused each time
   std::uint64_t connected = 0;       ///< of `opened`, those that we made: outbound
   std::uint64_t connect_failed = 0;  ///< attempts to connect that came to nothing
+  std::uint64_t reloaded = 0;        ///< calls of reload_certificates() that put them to use
+  std::uint64_t not_reloaded = 0;    ///< calls that threw, and left those of before
   /// Turns by length: up to turn_bounds[i], and above all of them.
   std::array<std::uint64_t, turn_bounds.size() + 1> turns{};
   duration busy{};  ///< time spent in turns
@@ -118,7 +122,7 @@ class server {
   void wait();
   /// Reads the files of every service's tls_options again; new connections get what they hold now,
   /// tickets stay good. From any thread, while the server runs too. Throws std::invalid_argument
-  /// naming the file that cannot be used, and then all have what they had.
+  /// naming the file that cannot be used, and then all have what they had. Either is logged.
   void reload_certificates();
 
   /// Idle connections close at once, others after their current exchange; at drain.deadline the
