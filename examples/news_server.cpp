@@ -34,12 +34,12 @@ class listeners {
   std::size_t tell(dwell::server& server, const std::string& event) {
     const std::lock_guard lock{mutex_};
     std::size_t told = 0;
-    for (const auto& [id, stream] : all_) {
-      const bool posted = server.post(id, [stream, event](dwell::connection& peer) {
-        const auto open = stream.lock();
+    for (const listener& each : all_) {
+      const bool posted = server.post(each.id, [to = each.stream, event](dwell::connection& peer) {
+        const auto open = to.lock();
         if (open && peer.queued() < most_queued) open->send(event);
       });
-      if (posted && !stream.expired()) ++told;
+      if (posted && !each.stream.expired()) ++told;
     }
     return told;
   }

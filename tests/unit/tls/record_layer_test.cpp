@@ -124,7 +124,6 @@ constexpr std::string_view from_client =
 constexpr std::string_view from_server =
     "17030300432e937e11ef4ac740e538ad36005fc4a46932fc3225d05f82aa1b36e30efaf97d90e6dffc602dcb501a59"
     "a8fcc49c4bf2e5f0a21c0047c2abf332540dd032e167c2955d";
-constexpr std::string_view clients_goodbye = "1703030013c9872760655666b74d7ff1153efd6db6d0b0e3";
 constexpr std::string_view servers_goodbye = "1703030013b58fd67166ebf599d24720cfbe7efa7a8864a9";
 
 TEST(record_layer, is_as_the_traces_of_rfc_8448) {
