@@ -121,8 +121,8 @@ void loop::advance(slot& c) {
       step(c, how_flushed(c));
     } else if (c.half_close_asked && !c.fin_sent && !c.decided) {
       step(c, lifecycle_event::half_close);
-    } else if (c.sent_bytes != 0 && !c.decided && !tells_writable(c)) {
-      uncork(c);
+    } else if (c.io.corked && c.sent_bytes != 0 && !c.decided && !tells_writable(c)) {
+      io_->cork(c.io, false);
     }
     if (c.flush_awaited && !c.decided) {
       c.flush_awaited = false;

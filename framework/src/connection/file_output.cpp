@@ -29,6 +29,18 @@ bool loop::send_file(slot& c, file_part what) noexcept {
   return true;
 }
 
+bool loop::send_after_file(slot& c, bytes data) noexcept {
+  byte_queue& after = c.rare->file->after;
+  try {
+    after.append(*pool_, data);
+  } catch (const std::bad_alloc&) {
+    close(c, close_reason::overload, close_method::abort);
+    return false;
+  }
+  if (after.size() > c.options().limits.output) close(c, close_reason::write_timeout);
+  return !c.decided;
+}
+
 /// Sends what is queued before the file, and of the file what a turn allows. False when the
 /// connection has ended by it.
 bool loop::push_file(slot& c) noexcept {

@@ -265,6 +265,7 @@ class loop final : public engine_events {
   void count_sent(slot& c, std::size_t count) noexcept;
   void update_watermarks(slot& c) noexcept;
   bool push_file(slot& c) noexcept;
+  bool send_after_file(slot& c, bytes data) noexcept;
   bool push_plain_file(slot& c, outgoing_file& out);
   bool push_filtered_file(slot& c, outgoing_file& out);
   bool lives_after(slot& c, std::size_t count, int error);

@@ -27,12 +27,10 @@ bool loop::send(slot& c, bytes data) noexcept {
   if (!c.accepts_output()) return false;
   if (data.empty()) return true;
   c.sent_in_exchange = true;
-  const byte_queue* waiting = &c.queue;
+  if (c.sends_file) [[unlikely]]
+    return send_after_file(c, data);
   try {
-    if (c.sends_file) {
-      c.rare->file->after.append(*pool_, data);
-      waiting = &c.rare->file->after;
-    } else if (active_ != &c || !c.queue.empty()) {
+    if (active_ != &c || !c.queue.empty()) {
       queue_output(c, data);
       if (active_ != &c) mark(c, pending_work::advance);
     } else if (data.size() < worth_a_call && gathered_ + data.size() <= engine::input_buffer_size) {
@@ -49,7 +47,7 @@ bool loop::send(slot& c, bytes data) noexcept {
     return false;
   }
   update_watermarks(c);
-  if (waiting->size() > c.options().limits.output) close(c, close_reason::write_timeout);
+  if (c.queue.size() > c.options().limits.output) close(c, close_reason::write_timeout);
   return !c.decided;
 }
 
@@ -160,11 +158,10 @@ bool loop::push(slot& c) noexcept {
 }
 
 void loop::update_watermarks(slot& c) noexcept {
-  if (c.sends_file) return;  // full until that is out
   const std::size_t size = c.queue.size();
   if (!c.above_high) {
     c.above_high = size > c.options().limits.high_watermark;
-  } else if (size < c.options().limits.low_watermark) {
+  } else if (!c.sends_file && size < c.options().limits.low_watermark) {
     c.above_high = false;
     mark(c, pending_work::tell_writable);
     mark(c, pending_work::redeliver);
