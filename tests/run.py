@@ -37,7 +37,8 @@ STAGES = [
     Stage("clang", "Clang, ASan and UBSan", "asan-clang", ["all", "public_headers"], BEHAVIOUR),
     # GCC translates coroutines in a way of its own, with faults of its own. Whoever has a thread meets others
     # on real sockets only.
-    Stage("asan", "GCC, ASan", "asan", ["unit_test", "model_test", "simulation_test", "http_replay", "framing_replay"],
+    Stage("asan", "GCC, ASan", "asan", ["unit_test", "model_test", "simulation_test", "http_replay", "framing_replay", "tls_replay",
+           "websocket_replay"],
           "^(unit|model|simulation)$"),
     Stage("tsan", "Clang, TSan", "tsan", ["all"], "^(unit|integration|kernel|load|snippets)$"),
     Stage("consumers", "installed package, subdirectory", "dev", ["all"], "^consumers$"),
