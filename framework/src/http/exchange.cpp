@@ -135,7 +135,10 @@ bool exchange::begin(response head, std::optional<std::uint64_t> size) noexcept 
 bool exchange::send(bytes data) noexcept {
   auto& x = streamed_exchange::of(*this);
   connection& peer = *x.peer;
-  if (x.is_upgraded()) return x.sent += data.size(), peer.send(data);
+  if (x.is_upgraded()) {
+    x.sent += data.size();
+    return peer.send(data);
+  }
   if (x.state == streamed_exchange::answer::none && !begin({})) return false;
   if (x.state != streamed_exchange::answer::begun || x.bodiless) return false;
   if (x.left) {

@@ -21,7 +21,7 @@ std::size_t responder::on_data(connection& peer, session& self, bytes data) cons
     if (self.takes_stream()) {
       const std::size_t used = feed_stream(peer, self, rest);
       rest.remove_prefix(used);
-      waits = used == 0 && (!self.current || self.current->streamed->reader == nullptr);
+      waits = used == 0 && self.current->streamed->reader == nullptr;
       if (used == 0) break;
     } else if (self.answering || !peer.is_writable()) {
       waits = true;  // go_on(), or falling below the low watermark, brings it again

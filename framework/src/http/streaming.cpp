@@ -4,10 +4,10 @@
 #include "http/responder.hpp"
 #include "http/streamed_exchange.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace dwell::http {
+
 /// Calls the handler of an exchange whose body, but for what is in `current.body`, is still to
 /// come.
 void responder::start_stream(connection& peer, session& self,
