@@ -6,7 +6,6 @@ namespace dwell::inline v0 {
 namespace {
 
 constexpr std::uint32_t candidates = 64;
-constexpr std::uint32_t sweep_slots = 1'000;
 /// All are at work, and none says when it is idle again: asking a hundred times a second costs
 /// little.
 constexpr duration until_one_is_idle{10};
@@ -188,7 +187,7 @@ void loop::on_accept_failed(int error) {
   owner_->pause_accepting();
 }
 
-// ── making room, draining ──
+// ── making room ──
 
 slot* loop::longest_idle() noexcept {
   slot* oldest = nullptr;
@@ -215,39 +214,6 @@ bool loop::make_room() {
     if (freed_head_ == c->io.slot) return true;  // or else its handler still uses the slot
   }
   return false;
-}
-
-void loop::drain() {
-  draining_ = true;
-  sweeping_ = swept::drain;
-  sweep_from_ = 0;
-  io_->wake();
-}
-
-void loop::abort_all() {
-  ending_ = true;
-  end_coroutines();
-  sweeping_ = swept::abort;
-  sweep_from_ = 0;
-  io_->wake();
-}
-
-void loop::sweep() {
-  const swept what = *sweeping_;
-  sweep_from_ = slots_.visit(sweep_from_, sweep_slots, [&](std::uint32_t, slot& c) {
-    if (c.is_released()) return;
-    if (what == swept::abort) {
-      decide(c, close_reason::drain, close_method::abort);
-      step(c, lifecycle_event::abort);
-    } else if (leaves_at_drain(c)) {
-      reap(c, close_reason::drain);
-    }
-  });
-  if (sweep_from_ == slab<slot>::end) {
-    sweeping_.reset();
-  } else {
-    io_->wake();
-  }
 }
 
 }  // namespace dwell::inline v0

@@ -128,6 +128,8 @@ struct slot final : connection {
   bool lingered : 1 = false;
   bool reaped : 1 = false;               // what comes now has crossed our FIN
   bool linger : 1 = false;               // more input may come: the lingering form
+  bool told_to_leave : 1 = false;        // by this answer, since the server drains
+  bool exchange_over : 1 = false;        // in a drain: the running callback has finished one
   bool close_when_answered : 1 = false;  // the peer's FIN came and nobody minds
   bool flush_awaited : 1 = false;        // tell the handler when the queue is empty
   bool nearer_deadline : 1 = true;       // one came into force that the reaper does not know of
@@ -144,6 +146,7 @@ struct slot final : connection {
   bool said_end : 1 = false;             // the peer has, by its filter's protocol
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
   bool sends_file : 1 = false;           // it has an outgoing_file
+  bool spoken : 1 = false;               // filtered: the peer, beyond the handshake
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;

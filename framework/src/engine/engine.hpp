@@ -204,6 +204,8 @@ class engine {
   virtual bool watch(stream& what) noexcept = 0;
   /// One recv into the input buffer.
   virtual received receive(stream& from) noexcept = 0;
+  /// Whether that would bring bytes; they stay where they are.
+  virtual bool has_input(const stream& which) noexcept = 0;
   /// One send. What `follows` may share its last segment.
   virtual sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept = 0;
   /// One sendfile: bytes of a regular file, from `offset`. Where they are not in memory it waits
