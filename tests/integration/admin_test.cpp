@@ -299,7 +299,7 @@ TEST(metrics, show_the_users_own) {
 // ── drain ──
 
 TEST(admin_drain, drains_the_server_and_the_admin_stays) {
-  const observed_server server{{}, echo};
+  const observed_server server{{}, echo, {.drain = {.first_request = 0s}}};
   raw_client idle = server.connect();
   ASSERT_TRUE(server.wait_for_live(1));
   EXPECT_EQ(server.ask("GET /drain").body,

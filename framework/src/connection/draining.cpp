@@ -67,7 +67,7 @@ void loop::sweep() {
   const std::uint32_t due = drain_.slots_due(io_->now(), slots_.capacity(), slots_per_turn);
   if (due == 0) {
     drain_.rest();
-    return call_after(rest, [this] {
+    return timers_.call_after(rest, [this] {
       drain_.walk_on();
       io_->wake();
     });
@@ -81,12 +81,13 @@ void loop::sweep() {
     } else if (leaves_at_drain(c)) {
       reap(c, close_reason::drain);
     } else if (is_new(c) || c.clock.current() == phase::handshake) {
-      drain_.missed_one();
+      drain_.missed_one();  // of a handshake's end nobody tells
     }
   }));
   if (drain_.next_slot() != slab<slot>::end) return io_->wake();
-  if (!drain_.end_walk()) return;
-  call_after(drain_.first_request(), [this] {
+  const bool missed = drain_.end_walk();
+  if (!missed || drain_.first_request() == duration{0}) return;
+  timers_.call_after(drain_.first_request(), [this] {
     if (!drain_.is_finishing()) return;
     drain_.walk_again();
     io_->wake();

@@ -152,7 +152,7 @@ class engine {
 
   /// Milliseconds, stamped before and after each batch of events; never reads a clock itself.
   std::uint64_t now() const noexcept { return now_; }
-  /// Stamps anew, after work that may have taken long; virtual time does not pass meanwhile.
+  /// Stamps anew, after work that may have taken long.
   virtual void restamp() noexcept {}
   tick now_tick() const noexcept { return tick{static_cast<std::uint32_t>(now_)}; }
   /// The wall clock in whole seconds; asked once in each of them.

@@ -17,7 +17,7 @@ void server_core::drain() noexcept {
   order_all([delay](loop& each) { each.announce_end(delay); });
   hosts_.front()->connections->mail()->order([this, delay](loop& first) {
     if (delay == duration{0}) return accept_the_last(first);
-    first.call_after(delay, [this, &first] { accept_the_last(first); });
+    first.timers().call_after(delay, [this, &first] { accept_the_last(first); });
   });
 }
 
@@ -27,7 +27,7 @@ void server_core::accept_the_last(loop& first) {
   const duration deadline = options_.drain.deadline;
   const std::optional<duration> bound = deadline == off ? std::nullopt : std::optional{deadline};
   if (!enter(drain_step::accepting_last, bound)) return;
-  if (bound) first.call_after(deadline, [this] { abort_rest(); });
+  if (bound) first.timers().call_after(deadline, [this] { abort_rest(); });
   loops_accepting_ = hosts_.size();
   order_all([this, bound](loop& each) {
     each.io().accept_queued();
@@ -60,7 +60,7 @@ void server_core::abort_rest() noexcept {
     each.io().close_listeners();
     each.when_empty([this, &each] { loop_ended(each); });
     each.abort_all();
-    each.call_after(moment, [this, &each] {
+    each.timers().call_after(moment, [this, &each] {
       each.when_empty({});
       loop_ended(each);
     });
@@ -90,10 +90,12 @@ void server_core::stop_turning(loop_host& host) {
 
 // ── how far it is ──
 
-/// From any thread.
+/// From any thread; of a simulation there is one.
 std::uint64_t server_core::now() const noexcept {
   const loop_host& first = *hosts_.front();
-  return first.epoll != nullptr ? read_clock() : first.io->now();
+  if (first.epoll != nullptr) return read_clock();
+  first.io->restamp();  // no turn may have been for a while
+  return first.io->now();
 }
 
 /// True when the drain was not there yet; each step is a line in the log.

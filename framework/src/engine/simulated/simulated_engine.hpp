@@ -26,6 +26,7 @@ class simulated_engine final : public engine, private network_host {
   /// Events told so far: a loop that spins shows here.
   std::uint64_t wakeups() const noexcept { return wakeups_; }
 
+  void restamp() noexcept override { now_ = epoch_ + network_->now(); }
   void arm(std::uint64_t due) override;
   void wake() noexcept override { woken_.store(true, std::memory_order_release); }
   endpoint listen(std::uint32_t service, const listener_options& options) override;
