@@ -224,6 +224,43 @@ TEST(drain_spread, ends_with_its_time) {
   EXPECT_EQ(server.draining().step, drain_step::ended);
 }
 
+/// How many of 200 clients, 20 ms away, that ask 0.4 s or so after each answer send while our FIN is
+/// on its way.
+std::uint64_t crossed_with(dwell::duration spread, std::uint64_t seed) {
+  simulation sim{{.seed = seed, .faults = {.delay = 20ms}}};
+  auto& server = sim.serve(lasting(), echo, {.drain = {.spread = spread}});
+  std::vector<peer> all;
+  for (int i = 0; i < 200; ++i) all.push_back(sim.connect(server));
+  std::vector<std::size_t> asked(all.size());
+  std::uint64_t random = seed + 1;
+  for (int ms = 0; ms < 5'000; ++ms) {
+    if (ms == 2'000) server.drain();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      random = random * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U;
+      if ((random >> 33U) % 400 != 0 || all[i].got_end()) continue;
+      if (all[i].received().size() < asked[i]) continue;
+      all[i].send("x");
+      ++asked[i];
+    }
+    sim.advance(1ms);
+  }
+  EXPECT_EQ(server.draining().aborted, 0);
+  return server.draining().crossed;
+}
+
+// Whoever asks meanwhile leaves with its answer, and has nothing to cross with.
+TEST(drain_spread, lets_fewer_cross) {
+  std::uint64_t at_once = 0, spread = 0;
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    at_once += crossed_with(0s, seed);
+    spread += crossed_with(2s, seed);
+  }
+  RecordProperty("at_once", std::to_string(at_once));
+  RecordProperty("spread", std::to_string(spread));
+  EXPECT_GT(at_once, 80);
+  EXPECT_LT(spread, at_once / 2);
+}
+
 // ── what was sent before the end ──
 
 // One that always has more on its way is answered for half of the deadline; then its next exchange

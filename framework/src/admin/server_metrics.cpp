@@ -145,7 +145,7 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
                                  "accepting paused."),
                   as_double(counts.accept_failed)),
       count("dwell_reap_raced_total",
-            "Connections whose peer sent while our FIN for an idle one was on its way.",
+            "Connections whose peer sent while our FIN was on its way.",
             &connection_counts::reap_raced),
       each_service<time_wait>(
           counter_family("dwell_time_wait_total",
