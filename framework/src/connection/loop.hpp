@@ -7,6 +7,7 @@
 #include "base/slab.hpp"
 #include "connection/loop_counters.hpp"
 #include "connection/loop_owner.hpp"
+#include "connection/loop_pressure.hpp"
 #include "connection/loop_timers.hpp"
 #include "connection/mailbox.hpp"
 #include "connection/outbound_services.hpp"
@@ -36,7 +37,7 @@ class loop_coroutine;
 class loop final : public engine_events {
  public:
   loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
-       std::size_t mailbox_capacity, when_full policy);
+       const loop_options& options);
   ~loop();
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;
@@ -156,6 +157,7 @@ class loop final : public engine_events {
   void adopt(const accepted& fresh);
   void accept(bool on) { io_->set_accepting(on); }
   void accept_again_after(duration pause);
+  void pressure_changed();
   void drain();
   void abort_all();
   bool empty() const noexcept {
@@ -278,7 +280,7 @@ class loop final : public engine_events {
   std::optional<tick> at_phase_end(slot& c);
   void end_slow(slot& c, close_reason reason);
   void end_stalled(slot& c);
-  bool finish_lifetime(slot& c);
+  std::optional<tick> reap_in_turn(slot& c, close_reason reason);
   bool awaits_acknowledgement(const slot& c) const noexcept;
   tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
@@ -330,9 +332,19 @@ class loop final : public engine_events {
   slot* take_in(const accepted& fresh);
   void open(slot& c, const std::function<void(void*)>& make_session = {});
   bool take_place(admission terms);
-  bool make_room();
-  slot* longest_idle() noexcept;
   void sweep();
+
+  // pressure.cpp
+  bool make_room();
+  bool evict(std::uint32_t most);
+  slot* longest_idle() noexcept;
+  void refuse(const accepted& fresh);
+  void turn_away(const accepted& fresh);
+  void relieve();
+  std::optional<tick> phase_end(const slot& c) const noexcept;
+  bool is_early(const slot& c) const noexcept;
+  std::optional<tick> reap_later(slot& c) noexcept;
+  void publish_memory() noexcept;
 
   std::uint32_t index_;
   block_pool* pool_;
@@ -376,6 +388,7 @@ class loop final : public engine_events {
   std::uint32_t reaping_put_off_ = 0;  // turns in a row in which others came first
   std::uint32_t reaped_in_turn_ = 0;   // closed at the peer's FIN
   bool will_evict_ = false;
+  loop_pressure pressure_;
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;

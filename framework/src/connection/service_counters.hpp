@@ -23,6 +23,7 @@ struct service_counters {
   counter reap_raced;
   counter evicted;
   counter refused;
+  counter shrunk;                                          ///< idle_timeout before deadlines.idle
   std::array<counter, handshake_result_count> handshakes;  ///< TLS
   counter exchanges;
   counter received;

@@ -144,6 +144,8 @@ struct slot final : connection {
   bool said_end : 1 = false;             // the peer has, by its filter's protocol
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
   bool sends_file : 1 = false;           // it has an outgoing_file
+  bool refused : 1 = false;              // it is told that there is no room, and no more
+  bool has_reap_turn : 1 = false;        // it was to be reaped, and waits for its turn
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;

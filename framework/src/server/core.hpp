@@ -7,6 +7,7 @@
 #include "connection/loop.hpp"
 #include "connection/service.hpp"
 #include "engine/engine.hpp"
+#include "server/pressure_ladder.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
@@ -81,17 +82,26 @@ class server_core final : public loop_owner {
   std::vector<service_status> services() const;
   server_stage stage() const noexcept { return stage_; }
   std::uint32_t loops() const noexcept { return static_cast<std::uint32_t>(hosts_.size()); }
-  std::uint64_t capacity() const noexcept { return limit_; }
+  std::uint64_t capacity() const noexcept { return ladder_.limit(); }
+  pressure_status pressure() const noexcept { return ladder_.status(); }
   spdlog::logger& logger() const noexcept { return *logger_; }
 
   // ── loop_owner ──
   bool admit() noexcept override;
-  void admit_over_limit() noexcept override { admitted_.fetch_add(1, std::memory_order_relaxed); }
+  void admit_over_limit() noexcept override { ladder_.take_over_limit(); }
   void task_failed(const char* what) noexcept override;
   void readmit() noexcept override;
   void wait_for_room() noexcept override;
+  gate accepting() const noexcept override { return ladder_.accepting(); }
+  bool shrinks_idle() const noexcept override { return ladder_.shrinks_idle(); }
+  bool evicts() const noexcept override { return ladder_.evicts(); }
+  void evicted() noexcept override;
+  void refused() noexcept override;
+  void let_in(int descriptor) noexcept override;
+  void memory_changed(std::int64_t bytes) noexcept override;
+  void turn_was_long(duration length) noexcept override;
   loop* deal(loop& from, const service& what) noexcept override;
-  void pause_accepting() noexcept override;
+  void pause_accepting(bool relieved) noexcept override;
   void log_close(const slot& which, const close_record& record) noexcept override;
   void log_failure(const slot& which, const char* what) noexcept override;
   void log_accept_failed(int error, std::uint64_t now) noexcept override;
@@ -100,11 +110,18 @@ class server_core final : public loop_owner {
   server& facade() noexcept override { return *facade_; }
 
  private:
+  /// Milliseconds, for any thread.
+  std::uint64_t now() const noexcept;
   void begin_work() noexcept { work_.fetch_add(1, std::memory_order_relaxed); }
   void end_work() noexcept;
   void add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on);
   void add_loop(loop_host& host);
   void cut_limit_to_descriptors();
+  /// Something was reported that may take the ladder up.
+  void climb() noexcept;
+  void take_step(const pressure_ladder::step& step) noexcept;
+  void watch_pressure() noexcept;
+  void check_pressure(loop& on) noexcept;
   listener_options listener_for(const service& what) const;
   endpoint listen(service& what);
   void secure(service& what);
@@ -130,12 +147,11 @@ class server_core final : public loop_owner {
   std::unique_ptr<process_signals> signals_;
   std::unique_ptr<asio::thread_pool> workers_;
   std::once_flag workers_started_;
-  std::uint64_t limit_;
-  std::atomic<std::uint64_t> admitted_{0};
+  pressure_ladder ladder_;
+  std::atomic<bool> watching_pressure_{false};
   std::atomic<std::uint64_t> work_{0};  // of a client: coroutines and connections
   bool is_client_ = false;
   std::atomic<bool> failed_{false};
-  std::atomic<bool> waiting_for_room_{false};
   std::atomic<server_stage> stage_{server_stage::made};
   std::atomic<bool> aborting_{false};
   std::atomic<std::size_t> loops_running_{0};
@@ -147,6 +163,7 @@ class server_core final : public loop_owner {
   rate_limit failure_lines_;
   rate_limit accept_lines_;
   rate_limit held_lines_;
+  rate_limit pressure_lines_;
 };
 
 }  // namespace dwell::inline v0

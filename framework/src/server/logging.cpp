@@ -79,7 +79,7 @@ void server_core::log_held(const slot& which, duration for_so_long) noexcept {
 
 void server_core::task_failed(const char* what) noexcept {
   failed_ = true;
-  const auto [pass, suppressed] = failure_lines_.ask(hosts_.front()->io->now());
+  const auto [pass, suppressed] = failure_lines_.ask(now());
   if (!pass) return;
   try {
     logger_->warn("a coroutine of no connection threw: {}{}", what, and_suppressed(suppressed));

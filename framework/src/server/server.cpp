@@ -54,6 +54,7 @@ server_counts server::counts() const noexcept { return core_->counts(); }
 std::vector<service_status> server::services() const { return core_->services(); }
 server_stage server::stage() const noexcept { return core_->stage(); }
 std::uint32_t server::loops() const noexcept { return core_->loops(); }
+pressure_status server::pressure() const noexcept { return core_->pressure(); }
 std::uint64_t server::capacity() const noexcept { return core_->capacity(); }
 spdlog::logger& server::logger() const noexcept { return core_->logger(); }
 

@@ -2,6 +2,7 @@
 
 #include <dwell/connection/options.hpp>
 #include <dwell/deadline/deadlines.hpp>
+#include <dwell/server/pressure.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,8 @@ struct server_options {
   /// What becomes of a new connection beyond that. evict_idle: a client that speaks is worth more
   /// than one that is silent.
   when_full full = when_full::evict_idle;
+  /// When it has more to hold than it may, step by step.
+  pressure_options pressure{};
   /// How the server ends.
   drain_options drain{};
   /// Functions posted to one loop and not yet run; at least 1. Beyond it server::post says false.

@@ -8,6 +8,7 @@
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/handshake_result.hpp>
 #include <dwell/server/options.hpp>
+#include <dwell/server/pressure.hpp>
 
 #include <array>
 #include <cstdint>
@@ -50,6 +51,7 @@ struct connection_counts {
   std::uint64_t reap_raced = 0;  ///< connections whose peer sent while our FIN was on its way
   std::uint64_t evicted = 0;     ///< made room for a new one
   std::uint64_t refused = 0;     ///< not let in
+  std::uint64_t shrunk = 0;      ///< idle_timeout before deadlines.idle, by pressure
   std::array<std::uint64_t, handshake_result_count> handshakes{};  ///< TLS, by handshake_result
   std::uint64_t exchanges = 0;
   std::uint64_t received = 0;  ///< bytes
@@ -64,6 +66,7 @@ struct connection_counts {
 /// Totals over all services and loops since the start.
 struct server_counts : connection_counts {
   std::uint64_t accept_failed = 0;   ///< EMFILE and its like; accepting paused each time
+  std::uint64_t reaped_later = 0;    ///< had to wait for pressure_options::reap_rate
   std::uint64_t connected = 0;       ///< of `opened`, those that we made: outbound
   std::uint64_t connect_failed = 0;  ///< attempts to connect that came to nothing
   std::uint64_t reloaded = 0;        ///< calls of reload_certificates() that put them to use
@@ -154,6 +157,8 @@ class server {
   /// How many connections it lets in at the same time: server_options::connections, cut to
   /// RLIMIT_NOFILE less a reserve.
   std::uint64_t capacity() const noexcept;
+  /// What it does about having too much to hold.
+  pressure_status pressure() const noexcept;
 
   /// What it logs to: server_options::logger, or its own. Lives as long as the server.
   spdlog::logger& logger() const noexcept;
