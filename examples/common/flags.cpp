@@ -90,6 +90,10 @@ void command_line::add_server_flags() {
                   "Open at the same time; beyond it the longest idle one goes")
       ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))
       ->type_name("N");
+  dwell::drain_options& drain = chosen_.server.drain;
+  add_deadline("--drain-delay", drain.delay, "Goes on accepting for this long, not ready [0s]");
+  add_deadline("--drain-deadline", drain.deadline, "Exchanges may take this long to end [10s]");
+  add_deadline("--drain-spread", drain.spread, "Closes idle connections over this time [0s]");
   add_choice(
       "--log-level", log_level_,
       {{"off", "off"}, {"error", "error"}, {"warn", "warn"}, {"info", "info"}, {"debug", "debug"}},

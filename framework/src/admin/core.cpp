@@ -7,6 +7,7 @@
 
 #include "admin/access.hpp"
 #include "admin/connections_json.hpp"
+#include "admin/drain_page.hpp"
 #include "admin/gathering.hpp"
 #include "admin/kernel_page.hpp"
 #include "admin/server_metrics.hpp"
@@ -39,6 +40,7 @@ constexpr std::string_view index_text =
     "GET  /metrics      totals, for Prometheus; kernel=full: the kernel's sockets by state, too\n"
     "GET  /healthz      200 while the process lives\n"
     "GET  /readyz       200, or 503 while the server does not run, or drains\n"
+    "GET  /drain        how far a drain is, as JSON\n"
     "POST /drain        drains the server; from this machine, or with the token\n";
 
 /// What is wrong with the admin's connections is said; how they come and go is not: the log is the
@@ -133,6 +135,7 @@ http::router admin_core::routes() {
   made.get("/metrics", [this](const http::request& request) { return metrics(request); });
   made.get("/healthz", [this](const http::request&) { return health(); });
   made.get("/readyz", [this](const http::request&) { return readiness(); });
+  made.get("/drain", [this](const http::request&) { return drain_state(); });
   made.post("/drain", [this](const http::request& request) { return drain(request); });
   return made;
 }
@@ -227,12 +230,19 @@ task<http::response> admin_core::metrics(const http::request& request) const {
   };
   co_await offload(ask);
   auto families = metrics_of(*observed_);
+  std::ranges::move(metrics_of(observed_->draining()), std::back_inserter(families));
   std::ranges::move(metrics_of(kernel, services), std::back_inserter(families));
   for (const auto& each : options_.collectables)
     std::ranges::move(each->Collect(), std::back_inserter(families));
   http::response made = plain(http::status::ok, prometheus::TextSerializer{}.Serialize(families));
   made.content_type = "text/plain; version=0.0.4; charset=utf-8";
   co_return made;
+}
+
+http::response admin_core::drain_state() const {
+  http::response made = plain(http::status::ok, to_json(observed_->draining()));
+  made.content_type = "application/json";
+  return made;
 }
 
 http::response admin_core::drain(const http::request& request) const {

@@ -39,6 +39,7 @@ class admin_core {
   http::response index() const;
   http::response health() const;
   http::response readiness() const;
+  http::response drain_state() const;
   http::response drain(const http::request& request) const;
 
   server* observed_;

@@ -5,7 +5,6 @@
 namespace dwell::inline v0 {
 namespace {
 
-constexpr std::uint32_t sweep_slots = 1'000;
 /// Descriptors are short: so many idle connections leave before accepting is tried again.
 constexpr std::uint32_t evicted_for_descriptors = 16;
 /// All are at work, and none says when it is idle again: asking a hundred times a second costs
@@ -182,41 +181,6 @@ void loop::on_accept_failed(int error) {
   accept(false);  // before the owner's order has come
   const bool relieved = policy_ == when_full::evict_idle && evict(evicted_for_descriptors);
   owner_->pause_accepting(relieved);
-}
-
-// ── draining ──
-
-void loop::drain() {
-  draining_ = true;
-  sweeping_ = swept::drain;
-  sweep_from_ = 0;
-  io_->wake();
-}
-
-void loop::abort_all() {
-  ending_ = true;
-  end_coroutines();
-  sweeping_ = swept::abort;
-  sweep_from_ = 0;
-  io_->wake();
-}
-
-void loop::sweep() {
-  const swept what = *sweeping_;
-  sweep_from_ = slots_.visit(sweep_from_, sweep_slots, [&](std::uint32_t, slot& c) {
-    if (c.is_released()) return;
-    if (what == swept::abort) {
-      decide(c, close_reason::drain, close_method::abort);
-      step(c, lifecycle_event::abort);
-    } else if (leaves_at_drain(c)) {
-      reap(c, close_reason::drain);
-    }
-  });
-  if (sweep_from_ == slab<slot>::end) {
-    sweeping_.reset();
-  } else {
-    io_->wake();
-  }
 }
 
 }  // namespace dwell::inline v0

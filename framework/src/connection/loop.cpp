@@ -228,8 +228,8 @@ void loop::on_turn_begin() {
 void loop::on_wake() {
   if (more_to_reap_) collect();
   if (!handshakes_.empty()) resume_handshakes();
-  if (sweeping_) sweep();
   relieve();
+  if (drain_.walks()) sweep();
   if (!slices_.empty()) {
     unique_function<void(loop&)> run = std::move(slices_.front());
     slices_.pop_front();

@@ -132,7 +132,7 @@ void loop::arm() {
 /// nothing when there is none any more, or when there was work: that has set the next one itself.
 std::optional<tick> loop::at_deadline(slot& c) {
   const tick now = io_->now_tick();
-  if (c.reaped && c.input_ended) {  // put off by close_later()
+  if (c.reaped && c.input_ended && c.state == lifecycle_state::lingering) {  // by close_later()
     step(c, lifecycle_event::peer_fin);
     return std::nullopt;
   }

@@ -7,6 +7,7 @@
 #include "connection/loop.hpp"
 #include "connection/service.hpp"
 #include "engine/engine.hpp"
+#include "server/drain_steps.hpp"
 #include "server/pressure_ladder.hpp"
 
 #include <asio/io_context.hpp>
@@ -81,6 +82,7 @@ class server_core final : public loop_owner {
   server_counts counts() const noexcept;
   std::vector<service_status> services() const;
   server_stage stage() const noexcept { return stage_; }
+  drain_progress draining() const;
   std::uint32_t loops() const noexcept { return static_cast<std::uint32_t>(hosts_.size()); }
   std::uint64_t capacity() const noexcept { return ladder_.limit(); }
   pressure_status pressure() const noexcept { return ladder_.status(); }
@@ -128,9 +130,12 @@ class server_core final : public loop_owner {
   void order_all(const std::function<void(loop&)>& order) noexcept;
   void begin();
   void run_loop(loop_host& host);
-  void begin_drain(loop& on);
-  static void accept_the_last(loop& on);
+  std::uint64_t now() const noexcept;
+  bool enter(drain_step next, std::optional<duration> bound = {}) noexcept;
+  void accept_the_last(loop& first);
+  void finish_exchanges(loop& on);
   void abort_rest() noexcept;
+  void log_step(const drain_progress& now) noexcept;
   void loop_ended(loop& which);
   static void stop_turning(loop_host& host);
   void join_threads();
@@ -153,8 +158,9 @@ class server_core final : public loop_owner {
   bool is_client_ = false;
   std::atomic<bool> failed_{false};
   std::atomic<server_stage> stage_{server_stage::made};
-  std::atomic<bool> aborting_{false};
+  drain_steps drain_;
   std::atomic<std::size_t> loops_running_{0};
+  std::atomic<std::size_t> loops_accepting_{0};
   std::atomic<std::uint32_t> next_dealt_{0};
   bool embedded_ = false;
   bool stopped_by_second_signal_ = false;

@@ -14,6 +14,11 @@ void require(bool fits, const std::string& complaint) {
   if (!fits) throw std::invalid_argument{complaint};
 }
 
+void require_time(const std::string& field, duration value) {
+  require(value >= duration{0} && value <= longest_deadline,
+          field + " = " + std::to_string(value.count()) + " ms: use 0 to 24 days");
+}
+
 }  // namespace
 
 void validate(const pressure_options& options) {
@@ -51,8 +56,9 @@ void validate(const server_options& options) {
               (options.drain.deadline >= duration{0} && options.drain.deadline <= longest_deadline),
           "drain.deadline = " + std::to_string(options.drain.deadline.count()) +
               " ms: use 0 to 24 days, or dwell::off");
-  require(options.drain.delay >= duration{0} && options.drain.delay <= longest_deadline,
-          "drain.delay = " + std::to_string(options.drain.delay.count()) + " ms: use 0 to 24 days");
+  require_time("drain.delay", options.drain.delay);
+  require_time("drain.first_request", options.drain.first_request);
+  require_time("drain.spread", options.drain.spread);
 }
 
 void validate(const tls_options& options) {

@@ -7,6 +7,7 @@
 #include <dwell/connection/turns.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/handshake_result.hpp>
+#include <dwell/server/drain_progress.hpp>
 #include <dwell/server/options.hpp>
 #include <dwell/server/pressure.hpp>
 
@@ -128,8 +129,8 @@ class server {
   /// naming the file that cannot be used, and then all have what they had. Either is logged.
   void reload_certificates();
 
-  /// Idle connections close at once, others after their current exchange; at drain.deadline the
-  /// rest is aborted.
+  /// Begins to end, in the steps of drain_step: idle connections close, others after their current
+  /// exchange; what has arrived before our FIN is answered. At drain.deadline the rest is aborted.
   void drain() noexcept;
   /// Aborts every connection and ends the loops.
   void stop() noexcept;
@@ -152,6 +153,8 @@ class server {
   /// In the order of serve().
   std::vector<service_status> services() const;
   server_stage stage() const noexcept;
+  /// How far its drain is. Each figure is exact; two of them may be a moment apart.
+  drain_progress draining() const;
   /// Loops, numbered from 0: connection_id::loop.
   std::uint32_t loops() const noexcept;
   /// How many connections it lets in at the same time: server_options::connections, cut to
