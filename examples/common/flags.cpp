@@ -90,6 +90,10 @@ void command_line::add_server_flags() {
                   "Open at the same time; beyond it the longest idle one goes")
       ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))
       ->type_name("N");
+  add_choice("--tables", chosen_.server.tables,
+             {{"shared", dwell::descriptor_tables::shared},
+              {"per-loop", dwell::descriptor_tables::per_loop}},
+             "Descriptors: one table for the process, or one for each loop [shared]");
   add_choice(
       "--log-level", log_level_,
       {{"off", "off"}, {"error", "error"}, {"warn", "warn"}, {"info", "info"}, {"debug", "debug"}},

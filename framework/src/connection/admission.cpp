@@ -51,7 +51,7 @@ class handover {
 /// batch finds none. So there is one eviction a batch, since a second could count on the same idle
 /// connection.
 admission loop::reserve(bool certain) {
-  if (will_evict_) return admission::later;
+  if (will_evict_ || !owner_->has_room(*this, certain)) return admission::later;
   if (owner_->admit()) return admission::free_place;
   if (policy_ == when_full::refuse) return admission::refused;
   if (policy_ == when_full::evict_idle && longest_idle() != nullptr) {
@@ -115,6 +115,7 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     const auto [index, made] = slots_.emplace(hosted, peer, ++last_generation_, io_->now());
     c = &made;
     c->io.slot = index;
+    counters_.slots = slots_.size();
     reaper_.grow(index + 1);
     if (hosted.of->filters) {
       c->rare = std::make_unique<uncommon>(uncommon{.filter = hosted.of->filters->make(index_)});
@@ -126,6 +127,7 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     return c;
   } catch (const std::bad_alloc&) {
     if (c != nullptr) slots_.erase(c->io.slot);
+    counters_.slots = slots_.size();
     return nullptr;
   }
 }
@@ -185,7 +187,7 @@ void loop::for_each_stream(void (*call)(engine&, stream&)) {
 void loop::on_accept_failed(int error) {
   counters_.accept_failed.add();
   owner_->log_accept_failed(error, io_->now());
-  owner_->pause_accepting();
+  owner_->pause_accepting(*this);
 }
 
 // ── making room, draining ──

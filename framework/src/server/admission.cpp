@@ -1,4 +1,5 @@
 #include "server/core.hpp"
+#include "server/own_tables.hpp"
 
 #include <algorithm>
 
@@ -27,6 +28,7 @@ void server_core::readmit() noexcept {
   // Sequentially consistent, as what wait_for_room does: one of the two sees the other.
   admitted_.fetch_sub(1);
   if (is_client_) return end_work();
+  if (tables_ != nullptr && tables_->turn.is_vacant()) fill_vacant_turn(0);
   if (!waiting_for_room_.load()) return;
   if (!waiting_for_room_.exchange(false)) return;
   order_all([](loop& each) { each.accept(true); });
@@ -43,14 +45,19 @@ void server_core::wait_for_room() noexcept {
   }
 }
 
-loop* server_core::deal(loop&, const service& what) noexcept {
+loop* server_core::deal(loop& from, const service& what) noexcept {
+  if (tables_ != nullptr) {
+    accepted_in_turn(from);
+    return nullptr;
+  }
   if (hosts_.size() == 1 || what.has_listener_each()) return nullptr;
   const std::uint32_t turn = next_dealt_.fetch_add(1, std::memory_order_relaxed);
   return hosts_[turn % hosts_.size()]->connections.get();
 }
 
-void server_core::pause_accepting() noexcept {
+void server_core::pause_accepting(loop& where) noexcept {
   const duration pause = accept_pause(hosts_.size());
+  if (tables_ != nullptr) return rest_from_accepting(where, pause);
   order_all([pause](loop& each) { each.accept_again_after(pause); });
 }
 

@@ -55,6 +55,7 @@ std::vector<service_status> server::services() const { return core_->services();
 server_stage server::stage() const noexcept { return core_->stage(); }
 std::uint32_t server::loops() const noexcept { return core_->loops(); }
 std::uint64_t server::capacity() const noexcept { return core_->capacity(); }
+descriptor_tables server::tables() const noexcept { return core_->tables(); }
 spdlog::logger& server::logger() const noexcept { return core_->logger(); }
 
 }  // namespace dwell::inline v0

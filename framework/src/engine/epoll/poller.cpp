@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -34,8 +35,9 @@ poller::~poller() {
 
 void poller::renew() {
   const int fresh = epoll_create1(EPOLL_CLOEXEC);
-  if (fresh < 0) return;  // the old one works, only with ghosts
-  ::close(std::exchange(set_, fresh));
+  if (fresh < 0) return;           // the old one works, only with ghosts
+  ::dup3(fresh, set_, O_CLOEXEC);  // the number stays, which other descriptor tables have as well
+  ::close(fresh);
 }
 
 std::span<const epoll_event> poller::poll() noexcept {
