@@ -36,13 +36,12 @@
 #include <utility>
 #include <vector>
 
+// TSan takes a number for the same descriptor in every table, where glibc is asked for it.
+#define SKIP_UNDER_TSAN() static_cast<void>(0)
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-// TSan takes a descriptor's number for one place in memory, whichever table it is a number of.
-extern "C" const char* __tsan_default_suppressions() {
-  return "race:^close$\nrace:^accept4$\nrace:^epoll_ctl$\nrace:^socket$\nrace:^open$\n"
-         "race:^shutdown$\nrace:^connect$\nrace:^dup3$\n";
-}
+#undef SKIP_UNDER_TSAN
+#define SKIP_UNDER_TSAN() GTEST_SKIP() << "TSan takes numbers of different tables for the same"
 #endif
 #endif
 
@@ -58,8 +57,9 @@ constexpr int of_each = 160;  // few, less 64, 16, and 4 for each loop
 /// Asynchronous, as loops with tables of their own want it; says nothing.
 std::shared_ptr<spdlog::logger> silent_logger() {
   static const auto pool = std::make_shared<spdlog::details::thread_pool>(64, 1);
-  return std::make_shared<spdlog::async_logger>(
+  static const auto logger = std::make_shared<spdlog::async_logger>(
       "silent", std::make_shared<spdlog::sinks::null_sink_mt>(), pool);
+  return logger;
 }
 
 server_options with_tables(server_options options = {}) {
@@ -373,6 +373,7 @@ std::string read_all(const file& from) {
 }
 
 TEST(descriptor_tables, have_files_from_before_and_no_others) {
+  SKIP_UNDER_TSAN();
   in_child([] {
     const std::string path = temporary_file("old");
     const file early{path};
@@ -395,6 +396,7 @@ TEST(descriptor_tables, have_files_from_before_and_no_others) {
 }
 
 TEST(descriptor_tables, are_shared_by_a_loop_and_its_workers) {
+  SKIP_UNDER_TSAN();
   in_child([] {
     const std::string path = temporary_file("by a worker");
     const auto sends_file = [&path](connection& peer) -> task<> {
@@ -456,15 +458,19 @@ std::string complaint_of(Made make) {
 bool says(const std::string& text, const char* word) { return text.find(word) != text.npos; }
 
 TEST(descriptor_tables, are_refused_to_an_embedded_server) {
-  asio::io_context host{1};
-  const auto text = complaint_of([&] { const server embedded{host, with_tables()}; });
-  EXPECT_TRUE(says(text, "tables = per_loop") && says(text, "embedded")) << text;
+  in_child([] {
+    asio::io_context host{1};
+    const auto text = complaint_of([&] { const server embedded{host, with_tables()}; });
+    EXPECT_TRUE(says(text, "tables = per_loop") && says(text, "embedded")) << text;
+  });
 }
 
 TEST(descriptor_tables, are_refused_with_a_logger_that_writes_from_every_loop) {
-  const auto text =
-      complaint_of([] { const server noisy{with_tables({.logger = quiet_logger()})}; });
-  EXPECT_TRUE(says(text, "tables = per_loop") && says(text, "async_logger")) << text;
+  in_child([] {
+    const auto text =
+        complaint_of([] { const server noisy{with_tables({.logger = quiet_logger()})}; });
+    EXPECT_TRUE(says(text, "tables = per_loop") && says(text, "async_logger")) << text;
+  });
 }
 
 TEST(descriptor_tables, are_refused_where_unshare_is_forbidden) {

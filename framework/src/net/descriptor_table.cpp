@@ -1,12 +1,14 @@
 #include "net/descriptor_table.hpp"
 
+#include "net/raw_calls.hpp"
+
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
-#include <memory>
 #include <sched.h>
 #include <stdexcept>
 #include <string>
@@ -29,20 +31,27 @@ std::atomic<table_number> made{0};
   throw std::system_error{error, std::generic_category(), what};
 }
 
-/// Every descriptor of the calling thread's table.
+int open_raw(const char* path, int flags) {
+  const auto opened = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags));
+  if (opened < 0) fail(errno, path);
+  return opened;
+}
+
+/// Every descriptor of the calling thread's table; past glibc, as net/raw_calls.hpp says.
 std::vector<int> open_descriptors() {
-  struct closes {
-    void operator()(DIR* folder) const noexcept { ::closedir(folder); }
-  };
-  const std::unique_ptr<DIR, closes> folder{::opendir(where_descriptors_are)};
-  if (folder == nullptr) fail(errno, where_descriptors_are);
-  const int itself = ::dirfd(folder.get());
+  const int folder = open_raw(where_descriptors_are, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   std::vector<int> all;
-  while (const dirent* const each = ::readdir(folder.get())) {
-    if (each->d_name[0] == '.') continue;
-    const int descriptor = std::atoi(each->d_name);
-    if (descriptor != itself) all.push_back(descriptor);
+  alignas(dirent64) std::array<char, 4096> room{};
+  long size = 0;
+  while ((size = ::syscall(SYS_getdents64, folder, room.data(), room.size())) > 0) {
+    for (long at = 0; at < size;) {
+      const auto* const each = reinterpret_cast<const dirent64*>(room.data() + at);
+      at += each->d_reclen;
+      if (each->d_name[0] != '.') all.push_back(std::atoi(each->d_name));
+    }
   }
+  raw_close(folder);
+  std::erase(all, folder);
   return all;
 }
 
@@ -54,9 +63,9 @@ bool is_stream_socket(int descriptor) noexcept {
 
 /// As long as it is open anywhere, somebody waits for its end.
 bool has_peer(int descriptor) noexcept {
-  struct stat facts {};
-  if (::fstat(descriptor, &facts) != 0) return false;
-  return S_ISFIFO(facts.st_mode) || (S_ISSOCK(facts.st_mode) && is_stream_socket(descriptor));
+  struct statx facts {};
+  if (::statx(descriptor, "", AT_EMPTY_PATH, STATX_TYPE, &facts) != 0) return false;
+  return S_ISFIFO(facts.stx_mode) || (S_ISSOCK(facts.stx_mode) && is_stream_socket(descriptor));
 }
 
 bool contains(std::span<const int> all, int one) noexcept {
@@ -67,16 +76,15 @@ void drop_what_is_not_ours(std::span<const int> own, std::span<const int> foreig
   std::vector<int> with_peer;
   for (const int each : open_descriptors()) {
     if (contains(foreign, each)) {
-      ::close(each);
+      raw_close(each);
     } else if (each > STDERR_FILENO && !contains(own, each) && has_peer(each)) {
       with_peer.push_back(each);
     }
   }
   if (with_peer.empty()) return;
-  const int nothing = ::open("/", O_PATH | O_CLOEXEC);
-  if (nothing < 0) fail(errno, "open /");
-  for (const int each : with_peer) ::dup3(nothing, each, O_CLOEXEC);
-  ::close(nothing);
+  const int nothing = open_raw("/", O_PATH | O_CLOEXEC);
+  for (const int each : with_peer) ::syscall(SYS_dup3, nothing, each, O_CLOEXEC);
+  raw_close(nothing);
 }
 
 }  // namespace

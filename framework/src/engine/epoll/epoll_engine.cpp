@@ -1,6 +1,7 @@
 #include "engine/epoll/epoll_engine.hpp"
 
 #include "engine/epoll/clock.hpp"
+#include "net/raw_calls.hpp"
 
 #include <asio/post.hpp>
 
@@ -224,7 +225,7 @@ void epoll_engine::accept_queued() {
 void epoll_engine::close_listeners() {
   accepting_ = false;
   for (const listener& each : listeners_) {
-    ::close(each.descriptor);
+    raw_close(each.descriptor);
     if (!each.unlink_path.empty()) ::unlink(each.unlink_path.c_str());
   }
   listeners_.clear();
@@ -241,8 +242,8 @@ bool epoll_engine::accept_from(const listener& from) {
     if (terms == admission::later) break;
     sockaddr_storage address;
     socklen_t length = sizeof address;
-    const int descriptor = ::accept4(from.descriptor, reinterpret_cast<sockaddr*>(&address),
-                                     &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int descriptor = raw_accept(from.descriptor, reinterpret_cast<sockaddr*>(&address),
+                                      &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
       fresh[count++] = {descriptor, from.service, socket_address::from(address), terms};
       continue;
@@ -256,6 +257,7 @@ bool epoll_engine::accept_from(const listener& from) {
     }
     break;
   }
+  if (count != 0) restamp();  // their deadlines count from here, however long this turn has taken
   for (const accepted& each : std::span{fresh}.first(count)) events().on_accept(each);
   return more && count != 0;
 }
