@@ -33,6 +33,7 @@ ENUMERATIONS = [
     ("close_method", "closing/close_plan.hpp"),
     ("connection_mode", "connection/options.hpp"),
     ("when_full", "connection/options.hpp"),
+    ("descriptor_tables", "server/options.hpp"),
     ("client_certificates", "net/tls_options.hpp"),
 ]
 INTRODUCTION = """\

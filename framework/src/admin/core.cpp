@@ -52,6 +52,11 @@ std::shared_ptr<spdlog::logger> quieter(spdlog::logger& logger) {
 }
 
 server_options options_for(const server& observed) {
+  if (observed.tables() == descriptor_tables::per_loop && observed.stage() != server_stage::made) {
+    throw std::logic_error{
+        "admin of a server whose loops have descriptor tables of their own: make it before that "
+        "runs, or the loops cannot wake it"};
+  }
   // One worker, so that the kernel is asked one question at a time.
   return {.connections = 32,
           .drain = {.deadline = 1s},

@@ -43,7 +43,7 @@ class handover {
 /// batch finds none. So there is one eviction a batch, since a second could count on the same idle
 /// connection.
 admission loop::reserve(bool certain) {
-  if (will_evict_) return admission::later;
+  if (will_evict_ || !owner_->has_room(*this, certain)) return admission::later;
   const gate now = owner_->accepting();
   if (now == gate::refusing) return admission::refused;
   if (now == gate::closed) {
@@ -110,6 +110,7 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     const auto [index, made] = slots_.emplace(hosted, peer, ++last_generation_, io_->now());
     c = &made;
     c->io.slot = index;
+    counters_.slots = slots_.size();
     reaper_.grow(index + 1);
     if (hosted.of->filters) {
       c->rare = std::make_unique<uncommon>(uncommon{.filter = hosted.of->filters->make(index_)});
@@ -121,6 +122,7 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     return c;
   } catch (const std::bad_alloc&) {
     if (c != nullptr) slots_.erase(c->io.slot);
+    counters_.slots = slots_.size();
     return nullptr;
   }
 }
@@ -178,9 +180,8 @@ void loop::for_each_stream(void (*call)(engine&, stream&)) {
 void loop::on_accept_failed(int error) {
   counters_.accept_failed.add();
   owner_->log_accept_failed(error, io_->now());
-  accept(false);  // before the owner's order has come
   const bool relieved = policy_ == when_full::evict_idle && evict(evicted_for_descriptors);
-  owner_->pause_accepting(relieved);
+  owner_->pause_accepting(*this, relieved);
 }
 
 }  // namespace dwell::inline v0

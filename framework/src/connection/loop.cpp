@@ -110,6 +110,7 @@ void loop::free_slots() {
     slots_.erase(index);
     index = next;
     freed.add();
+    counters_.slots = slots_.size();
     owner_->readmit();
   }
 }

@@ -19,6 +19,7 @@ struct loop_counters {
   std::array<counter, turn_bounds.size() + 1> turns;
   counter busy;                              ///< milliseconds
   std::atomic<std::uint64_t> turn_began{0};  ///< the loop's clock; 0: it sleeps
+  std::atomic<std::uint64_t> slots{0};       ///< in use
 };
 
 }  // namespace dwell::inline v0

@@ -24,6 +24,9 @@ enum class gate : std::uint8_t {
 /// What the loops of one server ask of it. Called from every loop's thread.
 class loop_owner {
  public:
+  /// Whether this loop may take another descriptor, `first` of a batch or one more; if not,
+  /// somebody else is asked to accept.
+  virtual bool has_room(const loop& which, bool first) noexcept = 0;
   /// A new connection wants in. False: server_options::connections are open.
   virtual bool admit() noexcept = 0;
   /// The same, for one that takes the place of a connection just closed.
@@ -52,9 +55,9 @@ class loop_owner {
 
   /// Where an accepted connection goes; null: to the loop that accepted it.
   virtual loop* deal(loop& from, const service& what) noexcept = 0;
-  /// Accepting hit a limit that will last: pauses it on all loops for a moment. `relieved`: idle
-  /// connections have left for it.
-  virtual void pause_accepting(bool relieved) noexcept = 0;
+  /// Accepting hit a limit of `where` that will last: pauses it for a moment, on all loops that it
+  /// concerns. `relieved`: idle connections have left for it.
+  virtual void pause_accepting(loop& where, bool relieved) noexcept = 0;
   virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
   virtual void log_failure(const slot& which, const char* what) noexcept = 0;
   /// A coroutine that belongs to no connection has ended with an exception.

@@ -1,4 +1,5 @@
 #include "server/core.hpp"
+#include "server/own_tables.hpp"
 
 #include <algorithm>
 
@@ -24,6 +25,7 @@ void server_core::readmit() noexcept {
   // Sequentially consistent, as what wait_for_room does: one of the two sees the other.
   ladder_.give();
   if (is_client_) return end_work();
+  if (tables_ != nullptr && tables_->turn.is_vacant()) fill_vacant_turn(0);
   if (!ladder_.is_waiting() || !ladder_.end_waiting()) return;
   order_all([](loop& each) { each.accept(true); });
 }
@@ -40,17 +42,23 @@ void server_core::wait_for_room() noexcept {
   }
 }
 
-loop* server_core::deal(loop&, const service& what) noexcept {
+loop* server_core::deal(loop& from, const service& what) noexcept {
+  if (tables_ != nullptr) {
+    accepted_in_turn(from);
+    return nullptr;
+  }
   if (hosts_.size() == 1 || what.has_listener_each()) return nullptr;
   const std::uint32_t turn = next_dealt_.fetch_add(1, std::memory_order_relaxed);
   return hosts_[turn % hosts_.size()]->connections.get();
 }
 
 /// Accepting has failed, and will for a while.
-void server_core::pause_accepting(bool relieved) noexcept {
+void server_core::pause_accepting(loop& where, bool relieved) noexcept {
   ladder_.ran_out_of_descriptors(relieved);
   climb();
   const duration pause = accept_pause(hosts_.size());
+  if (tables_ != nullptr) return rest_from_accepting(where, pause);
+  where.accept(false);  // before the order has come
   order_all([pause](loop& each) { each.accept_again_after(pause); });
 }
 

@@ -8,6 +8,7 @@
 #include "engine/epoll/epoll_engine.hpp"
 #include "net/listener.hpp"
 #include "net/socket_address.hpp"
+#include "server/own_tables.hpp"
 #include "server/signals.hpp"
 #include "server/validate.hpp"
 
@@ -120,10 +121,7 @@ server_core::~server_core() {
     stop();
     join_threads();
   }
-  if (workers_ != nullptr) {  // what they run refers to coroutine frames
-    workers_->stop();
-    workers_->join();
-  }
+  for (const auto& host : hosts_) host->end_workers();  // what they run refers to coroutine frames
   for (const auto& host : hosts_) host->connections->destroy_all();
   signals_.reset();
   hosts_.clear();
@@ -155,15 +153,21 @@ void server_core::add_loop(loop_host& host) {
 void server_core::cut_limit_to_descriptors() {
   rlimit descriptors{};
   if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
-  const std::uint64_t possible = connections_within(descriptors.rlim_cur, hosts_.size());
+  const std::uint64_t loops = hosts_.size();
+  const bool per_loop = options_.tables == descriptor_tables::per_loop;
+  const std::uint64_t of_each = per_loop ? connections_within_table(descriptors.rlim_cur, loops)
+                                         : connections_within(descriptors.rlim_cur, loops);
+  const std::uint64_t possible = per_loop ? of_each * loops : of_each;
+  if (per_loop) make_tables(of_each);
   const std::uint64_t asked = options_.connections;
   if (asked > possible && asked != unlimited) {
     logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
                   asked, possible, descriptors.rlim_cur);
   }
   ladder_.set_limit(std::min(asked, possible));
-  ladder_.set_descriptors(descriptors.rlim_cur);
-  for (const auto& host : hosts_) host->connections->reserve(capacity());
+  // A number in a table of its own tells nothing of the others.
+  if (!per_loop) ladder_.set_descriptors(descriptors.rlim_cur);
+  for (const auto& host : hosts_) host->connections->reserve(std::min(capacity(), of_each));
 }
 
 endpoint server_core::serve(service_options options, handler what) {
@@ -207,7 +211,7 @@ endpoint server_core::serve(service_options options, handler what) {
 
 listener_options server_core::listener_for(const service& what) const {
   const service_options& options = what.options;
-  const bool shared = what.has_listener_each() && hosts_.size() > 1;
+  const bool shared = what.has_listener_each() && hosts_.size() > 1 && tables_ == nullptr;
   return {.where = options.listen,
           .socket = options.socket,
           .user_timeout = user_timeout_of(options),
@@ -238,7 +242,22 @@ void server_core::begin() {
   }
 }
 
-void server_core::run_loop(loop_host& host) { host.context->run(); }
+/// All but the first, which is the caller's.
+void server_core::start_loops() {
+  if (tables_ == nullptr) begin();
+  {
+    const no_signals scope;
+    for (std::size_t i = 1; i < hosts_.size(); ++i) {
+      hosts_[i]->thread = std::thread{[this, i] { run_loop(*hosts_[i]); }};
+    }
+  }
+  if (tables_ != nullptr) begin_in_own_tables();
+}
+
+void server_core::run_loop(loop_host& host) {
+  if (tables_ != nullptr && &host != hosts_.front().get()) return run_in_own_table(host);
+  host.context->run();
+}
 
 int server_core::run() {
   if (embedded_) throw std::logic_error{"run() on an embedded server: run its io_context"};
@@ -259,13 +278,7 @@ int server_core::run() {
     on_signal(SIGTERM, end_by_signal);
   }
   if (signals_ != nullptr) signals_->listen();
-  begin();
-  {
-    const no_signals scope;
-    for (std::size_t i = 1; i < hosts_.size(); ++i) {
-      hosts_[i]->thread = std::thread{[this, i] { run_loop(*hosts_[i]); }};
-    }
-  }
+  start_loops();
   run_loop(*hosts_.front());
   join_threads();
   return stopped_by_second_signal_ ? 1 : 0;
@@ -281,11 +294,9 @@ void server_core::start() {
   if (embedded_) throw std::logic_error{"start() on an embedded server: run its io_context"};
   if (stage_ != server_stage::made)
     throw std::logic_error{"run() or start() has been called before"};
-  begin();
+  start_loops();
   const no_signals scope;
-  for (const auto& host : hosts_) {
-    host->thread = std::thread{[this, &host] { run_loop(*host); }};
-  }
+  hosts_.front()->thread = std::thread{[this] { run_loop(*hosts_.front()); }};
 }
 
 void server_core::wait() { join_threads(); }
@@ -294,16 +305,6 @@ void server_core::join_threads() {
   for (const auto& host : hosts_) {
     if (host->thread.joinable()) host->thread.join();
   }
-}
-
-void server_core::run_off_loop(offload_job& job) {
-  // In simulation nothing runs beside the loop: the work is done, in no time, before the next turn.
-  if (hosts_.front()->epoll == nullptr) return job.run_and_resume();
-  std::call_once(workers_started_, [this] {
-    const no_signals scope;
-    workers_ = std::make_unique<asio::thread_pool>(static_cast<std::size_t>(options_.workers));
-  });
-  asio::post(*workers_, [&job] { job.run_and_resume(); });
 }
 
 // ── reaching connections ──

@@ -33,11 +33,6 @@ void add_counts(const service_counters& of, connection_counts& sum) noexcept {
 
 }  // namespace
 
-std::uint64_t server_core::now() const noexcept {
-  const loop_host& first = *hosts_.front();
-  return first.epoll != nullptr ? read_clock() : first.io->now();
-}
-
 server_counts server_core::counts() const noexcept {
   server_counts sum;
   sum.reloaded = reloaded_.load(std::memory_order_relaxed);

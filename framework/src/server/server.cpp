@@ -57,6 +57,7 @@ drain_progress server::draining() const { return core_->draining(); }
 std::uint32_t server::loops() const noexcept { return core_->loops(); }
 pressure_status server::pressure() const noexcept { return core_->pressure(); }
 std::uint64_t server::capacity() const noexcept { return core_->capacity(); }
+descriptor_tables server::tables() const noexcept { return core_->tables(); }
 spdlog::logger& server::logger() const noexcept { return core_->logger(); }
 
 }  // namespace dwell::inline v0

@@ -158,10 +158,12 @@ class server {
   /// Loops, numbered from 0: connection_id::loop.
   std::uint32_t loops() const noexcept;
   /// How many connections it lets in at the same time: server_options::connections, cut to
-  /// RLIMIT_NOFILE less a reserve.
+  /// RLIMIT_NOFILE less a reserve, or to so many for each loop that has a table of its own.
   std::uint64_t capacity() const noexcept;
   /// What it does about having too much to hold.
   pressure_status pressure() const noexcept;
+  /// server_options::tables.
+  descriptor_tables tables() const noexcept;
 
   /// What it logs to: server_options::logger, or its own. Lives as long as the server.
   spdlog::logger& logger() const noexcept;
