@@ -208,14 +208,14 @@ void attempt::arm() {
   if (lookup_ == nullptr || !found_.empty()) {
     wait = std::min(left, std::max(left / to_try, least_for_one_address));
   }
-  timer_ = on_->start_timer(duration{static_cast<std::int64_t>(wait)}, *this);
+  timer_ = on_->timers().start(duration{static_cast<std::int64_t>(wait)}, *this);
 }
 
 void attempt::disarm() noexcept {
-  if (timer_) on_->cancel_timer(*std::exchange(timer_, std::nullopt));
+  if (timer_) on_->timers().cancel(*std::exchange(timer_, std::nullopt));
 }
 
-void attempt::fail_later() { timer_ = on_->start_timer(duration{0}, *this); }
+void attempt::fail_later() { timer_ = on_->timers().start(duration{0}, *this); }
 
 void attempt::fire() {
   timer_.reset();

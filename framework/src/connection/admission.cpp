@@ -171,7 +171,7 @@ void loop::open(slot& c, const std::function<void(void*)>& make_session) {
 void loop::accept_again_after(duration pause) {
   accept(false);
   if (std::exchange(accept_paused_, true)) return;
-  call_after(pause, [this] {
+  timers_.call_after(pause, [this] {
     accept_paused_ = false;
     accept(true);
   });

@@ -7,12 +7,12 @@
 namespace dwell::inline v0 {
 
 after_timer::~after_timer() {
-  if (waits_) attached_to().service->host->cancel_timer(timer_);
+  if (waits_) attached_to().service->host->timers().cancel(timer_);
 }
 
 void after_timer::start(slot& c, duration delay, unique_function<void(connection&)> call) {
   std::unique_ptr<after_timer> made{new after_timer{c, std::move(call)}};
-  made->timer_ = c.service->host->start_timer(delay, *made);
+  made->timer_ = c.service->host->timers().start(delay, *made);
   made->waits_ = true;
   static_cast<void>(made.release());  // the list has it
 }

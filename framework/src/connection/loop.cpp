@@ -3,7 +3,6 @@
 #include "connection/attachment.hpp"
 #include "connection/awaited_session.hpp"
 #include "connection/loop_coroutine.hpp"
-#include "deadline/validate.hpp"
 
 #include <algorithm>
 
@@ -13,7 +12,6 @@ namespace {
 constexpr std::uint32_t no_slot = 0xffff'ffff;
 constexpr std::size_t posts_per_turn = 1'024;
 constexpr std::size_t dirty_per_turn = 4'096;
-constexpr std::uint32_t timers_per_turn = 1'024;
 
 thread_local loop* current_loop = nullptr;
 
@@ -37,7 +35,7 @@ loop::loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
       policy_{policy},
       mail_{std::make_shared<mailbox>(io, mailbox_capacity)},
       reaper_{io.now_tick()},
-      timer_wheel_{io.now_tick()},
+      timers_{io},
       freed_head_{no_slot},
       dirty_head_{no_slot},
       dirty_tail_{no_slot},
@@ -216,7 +214,7 @@ void loop::on_turn_begin() {
   reaped_in_turn_ = 0;
   handshakes_in_turn_ = 0;
   reaper_.advance(io_->now_tick());
-  timer_wheel_.advance(io_->now_tick());
+  timers_.advance(io_->now_tick());
   // One tick more, so that an answer that was posted meanwhile comes before its deadline.
   if (io_->stalled_for() > 100)
     stalled_total_ += static_cast<std::uint32_t>(io_->stalled_for()) + 1;
@@ -261,7 +259,7 @@ void loop::end_mail() noexcept {
 
 void loop::on_time() {
   collect();
-  run_timers();
+  timers_.run();
 }
 
 void loop::on_writable(stream& to) { advance(of(to)); }
@@ -295,62 +293,6 @@ void loop::count_turn() noexcept {
   std::size_t rank = 0;
   while (rank < turn_bounds.size() && length > turn_bounds[rank]) ++rank;
   counters_.turns[rank].add();
-}
-
-// ── timers of handlers ──
-
-std::uint32_t loop::start_timer(duration delay, timer_target& whom) {
-  // One that starts the next at once would never give way: what a timer starts is the next turn's.
-  const bool put_off = running_timers_ && delay <= duration{0};
-  const auto [index, made] = timers_.emplace(timer{&whom, put_off});
-  timer_wheel_.grow(index + 1);
-  if (put_off) {
-    put_off_.push_back(index);
-  } else {
-    timer_wheel_.arm(index, io_->now_tick() + std::clamp(delay, duration{0}, longest_deadline));
-  }
-  return index;
-}
-
-void loop::cancel_timer(std::uint32_t index) noexcept {
-  timer_wheel_.disarm(index);
-  timers_.erase(index);
-}
-
-struct loop::delayed_call final : timer_target {
-  delayed_call(loop& of, std::function<void()> what) : host{&of}, call{std::move(what)} {}
-  void fire() override {
-    const std::function<void()> run = std::move(call);
-    std::erase_if(host->delayed_, [this](const auto& each) { return each.get() == this; });
-    run();
-  }
-  loop* host;
-  std::function<void()> call;
-};
-
-void loop::call_after(duration delay, std::function<void()> call) {
-  delayed_.push_back(std::make_unique<delayed_call>(*this, std::move(call)));
-  start_timer(delay, *delayed_.back());
-}
-
-void loop::run_timers() {
-  std::uint32_t moves = timers_per_turn;
-  running_timers_ = true;
-  for (std::uint32_t run = 0; run < timers_per_turn; ++run) {
-    const auto due = timer_wheel_.pop(io_->now_tick(), moves);
-    if (!due) break;  // what is left is armed for by on_turn_end
-    timer_target& whom = *timers_[*due].whom;
-    timers_.erase(*due);
-    whom.fire();
-  }
-  running_timers_ = false;
-  for (const std::uint32_t index : put_off_) {
-    timer* const waits = timers_.find(index);  // unless it was cancelled meanwhile
-    if (waits != nullptr && std::exchange(waits->put_off, false)) {
-      timer_wheel_.arm(index, io_->now_tick());
-    }
-  }
-  put_off_.clear();
 }
 
 void loop::destroy_all() noexcept {

@@ -7,6 +7,7 @@
 #include "base/slab.hpp"
 #include "connection/loop_counters.hpp"
 #include "connection/loop_owner.hpp"
+#include "connection/loop_timers.hpp"
 #include "connection/mailbox.hpp"
 #include "connection/outbound_services.hpp"
 #include "connection/outgoing.hpp"
@@ -46,6 +47,7 @@ class loop final : public engine_events {
   std::uint32_t index() const noexcept { return index_; }
   engine& io() noexcept { return *io_; }
   block_pool& pool() noexcept { return *pool_; }
+  loop_timers& timers() noexcept { return timers_; }
   loop_owner& owner() noexcept { return *owner_; }
   const std::shared_ptr<mailbox>& mail() noexcept { return mail_; }
   const loop_counters& counters() const noexcept { return counters_; }
@@ -144,12 +146,6 @@ class loop final : public engine_events {
     forget_if_ended(which);
   }
 
-  // ── timers of handlers ──
-  std::uint32_t start_timer(duration delay, timer_target& whom);
-  void cancel_timer(std::uint32_t timer) noexcept;
-  /// Calls once after `delay`, unless the loop is destroyed first.
-  void call_after(duration delay, std::function<void()> call);
-
   // ── the server's orders ──
   /// Runs `slice` in a turn in which no other slice runs: work that is too much for one turn asks
   /// again from there. Destroyed unrun when the loop ends first.
@@ -189,11 +185,6 @@ class loop final : public engine_events {
   void on_turn_end() override;
 
  private:
-  struct timer {
-    timer_target* whom;
-    bool put_off;
-  };
-  struct delayed_call;
   enum class swept : std::uint8_t { drain, abort };
 
   static loop* exchange_current(loop* next) noexcept;
@@ -215,7 +206,6 @@ class loop final : public engine_events {
     }
     return false;
   }
-  void run_timers();
   void count_turn() noexcept;
   void free_later(slot& c) noexcept;
   void free_slots();
@@ -353,10 +343,7 @@ class loop final : public engine_events {
   loop_counters counters_;
   slab<slot> slots_;
   reaper reaper_;
-  timing_wheel timer_wheel_;
-  slab<timer> timers_;
-  std::vector<std::uint32_t> put_off_;  // timers that are armed once those that are due have run
-  bool running_timers_ = false;
+  loop_timers timers_;
   std::vector<std::unique_ptr<hosted_service>> services_;
   std::deque<kept_service> hosted_;                 // those that do not listen
   std::atomic<hosted_service*> outbound_{nullptr};  // the last of them, for any thread to count
@@ -392,7 +379,6 @@ class loop final : public engine_events {
   std::optional<swept> sweeping_;
   std::uint32_t sweep_from_ = 0;
   std::uint64_t random_;
-  std::vector<std::unique_ptr<delayed_call>> delayed_;
   std::function<void()> when_empty_;
   loop* outer_ = nullptr;
 };

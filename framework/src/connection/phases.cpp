@@ -122,7 +122,7 @@ void loop::collect() {
 
 void loop::arm() {
   std::optional<tick> next = reaper_.next();
-  if (const auto waited_for = timer_wheel_.next()) next = sooner(next, *waited_for);
+  if (const auto waited_for = timers_.next()) next = sooner(next, *waited_for);
   if (!next) return;
   const std::int32_t wait = std::max(0, *next - io_->now_tick());
   io_->arm(io_->now() + static_cast<std::uint64_t>(wait));

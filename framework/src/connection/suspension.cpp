@@ -93,13 +93,13 @@ void suspension::unlink() noexcept {
 // ── sleep_for ──
 
 sleep_operation::~sleep_operation() {
-  if (suspended()) host().cancel_timer(timer_);
+  if (suspended()) host().timers().cancel(timer_);
 }
 
 void sleep_operation::start(std::coroutine_handle<> sleeper) {
   suspend(sleeper);
   try {
-    timer_ = host().start_timer(length_, *this);
+    timer_ = host().timers().start(length_, *this);
   } catch (...) {
     give_up();
     throw;
@@ -115,7 +115,7 @@ void sleep_operation::fire() {
 /// the others.
 void sleep_operation::connection_ended() {
   ended_ = true;
-  host().cancel_timer(timer_);
+  host().timers().cancel(timer_);
   resume_ended();
 }
 

@@ -11,7 +11,7 @@ void server_core::drain() noexcept {
   if (!stage_.compare_exchange_strong(expected, server_stage::draining)) return;
   hosts_.front()->connections->mail()->order([this](loop& first) {
     if (options_.drain.delay == duration{0}) return begin_drain(first);
-    first.call_after(options_.drain.delay, [this, &first] { begin_drain(first); });
+    first.timers().call_after(options_.drain.delay, [this, &first] { begin_drain(first); });
   });
 }
 
@@ -26,7 +26,7 @@ void server_core::begin_drain(loop& first) {
     each.drain();
   });
   if (options_.drain.deadline == off) return;
-  first.call_after(options_.drain.deadline, [this] { abort_rest(); });
+  first.timers().call_after(options_.drain.deadline, [this] { abort_rest(); });
 }
 
 void server_core::accept_the_last(loop& on) {
@@ -48,7 +48,7 @@ void server_core::abort_rest() noexcept {
     each.io().close_listeners();
     each.when_empty([this, &each] { loop_ended(each); });
     each.abort_all();
-    each.call_after(moment, [this, &each] {
+    each.timers().call_after(moment, [this, &each] {
       each.when_empty({});
       loop_ended(each);
     });
