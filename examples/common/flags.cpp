@@ -124,7 +124,20 @@ void command_line::add_service_flags() {
              "How finished connections leave [graceful]");
   add_choice("--close-idle", service.close.idle, close_methods,
              "How idle connections leave [graceful]");
+  add_proxy_flags();
   add_tls_flags();
+}
+
+void command_line::add_proxy_flags() {
+  const auto behind = [this](const std::vector<std::string>& proxies) {
+    chosen_.service.proxy_protocol = dwell::proxy_protocol_options{.from = proxies};
+  };
+  app_.add_option_function<std::vector<std::string>>(
+          "--proxy-protocol", behind,
+          "Behind these proxies (addresses, networks as 10.0.0.0/24, unix:), which say first whom "
+          "they speak for; nobody else is let in")
+      ->delimiter(',')
+      ->type_name("PROXY");
 }
 
 void command_line::add_tls_flags() {

@@ -166,6 +166,10 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
       each_service<handshake_result>(
           counter_family("dwell_tls_handshakes_total", "TLS handshakes, by how they ended."),
           services, "result", &connection_counts::handshakes),
+      each_service<proxy_header_result>(
+          counter_family("dwell_proxy_headers_total",
+                         "Connections that had to begin with a PROXY header, by what came of it."),
+          services, "result", &connection_counts::proxy_headers),
       with_samples(counter_family("dwell_certificate_reloads_total",
                                   "Times that certificates were read again, by whether all could "
                                   "be used; else those of before stay."),

@@ -1,4 +1,5 @@
 #include "connection/loop.hpp"
+#include "connection/proxy_header_reader.hpp"
 
 #include <new>
 
@@ -80,6 +81,7 @@ bool loop::take_place(admission terms) {
 }
 
 void loop::on_accept(const accepted& fresh) {
+  if (!may_come(fresh)) return unreserve(fresh.terms);
   if (!take_place(fresh.terms)) return refuse(fresh);
   owner_->let_in(fresh.descriptor);
   loop* const to = owner_->deal(*this, *services_[fresh.service]->of);
@@ -112,7 +114,9 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     c->io.slot = index;
     counters_.slots = slots_.size();
     reaper_.grow(index + 1);
-    if (hosted.of->filters) {
+    if (hosted.of->proxies) {
+      await_proxy_header(*c);
+    } else if (hosted.of->filters) {
       c->rare = std::make_unique<uncommon>(uncommon{.filter = hosted.of->filters->make(index_)});
       c->filtered = true;
     }

@@ -227,13 +227,14 @@ class loop final : public engine_events {
   void tell_end_of_input(slot& c);
   bool may_read(const slot& c) const noexcept;
 
-  // filtered.cpp: connections with a stream_filter
+  // filtered.cpp, proxied.cpp: connections with a stream_filter
+  bool may_come(const accepted& fresh);
+  void on_proxy_header(slot& c, bytes raw, bool more);
   void on_raw(slot& c, bytes raw, bool more);
   bool has_turn(slot& c, bytes raw);
   void resume_handshakes();
   stream_filter::received unfilter(slot& c, bytes raw);
   void finish_handshake(slot& c);
-  static void count_handshake(slot& c, handshake_result how) noexcept;
   void tell_not_secured(slot& c);
   slot* make_outbound(outgoing& arrived, hosted_service& hosted, const raw_address& peer) noexcept;
   bool answer(slot& c);
@@ -300,7 +301,6 @@ class loop final : public engine_events {
   void decide(slot& c, close_reason reason, std::optional<close_method> method) noexcept;
   void advance(slot& c);
   void update_watch(slot& c);
-  void after_flush(slot& c);
   lifecycle_event how_flushed(slot& c);
   void start_discarding(slot& c);
   void send_fin(slot& c) noexcept;

@@ -10,6 +10,7 @@ namespace dwell::inline v0 {
 class loop;
 class offload_job;
 class server;
+class socket_address;
 struct service;
 struct slot;
 
@@ -63,6 +64,9 @@ class loop_owner {
   /// A coroutine that belongs to no connection has ended with an exception.
   virtual void task_failed(const char* what) noexcept = 0;
   virtual void log_accept_failed(int error, std::uint64_t now) noexcept = 0;
+  /// `peer` has been refused: it is none of the service's proxies.
+  virtual void log_untrusted(const service& what, const socket_address& peer,
+                             std::uint64_t now) noexcept = 0;
   /// The watchdog names a connection, or a released slot, that its handler has held for so long.
   virtual void log_held(const slot& which, duration for_so_long) noexcept = 0;
   /// Calls job.run_and_resume() on another thread. Throws when it cannot.

@@ -89,7 +89,8 @@ void loop::refuse(const accepted& fresh) {
   owner_->refused();
   hosted_service& hosted = *services_[fresh.service];
   const bytes answer = hosted.of->what->refusal();
-  if (answer.empty() || hosted.of->filters != nullptr || pressure_.refusing == refusals_at_once) {
+  if (answer.empty() || hosted.of->filters != nullptr || hosted.of->proxies ||
+      pressure_.refusing == refusals_at_once) {
     return turn_away(fresh);
   }
   owner_->admit_over_limit();

@@ -3,6 +3,7 @@
 #include <dwell/closing/close_reason.hpp>
 #include <dwell/closing/close_record.hpp>
 #include <dwell/net/handshake_result.hpp>
+#include <dwell/net/proxy_protocol.hpp>
 
 #include "base/counters.hpp"
 #include "base/recent_count.hpp"
@@ -25,6 +26,7 @@ struct service_counters {
   counter refused;
   counter shrunk;                                          ///< idle_timeout before deadlines.idle
   std::array<counter, handshake_result_count> handshakes;  ///< TLS
+  std::array<counter, proxy_header_result_count> proxy_headers;
   counter exchanges;
   counter received;
   counter sent;

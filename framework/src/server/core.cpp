@@ -24,22 +24,6 @@ namespace {
 
 int usable_cpus() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
-/// Signals belong to the thread that runs loop 0; threads made inside this scope take none.
-class no_signals {
- public:
-  no_signals() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~no_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  no_signals(const no_signals&) = delete;
-  no_signals& operator=(const no_signals&) = delete;
-
- private:
-  sigset_t before_;
-};
-
 /// Shows a loop's connections, a slice at a time. It is handed from slice to slice, and when it
 /// goes the loop has nothing more to show: also when the loop ends with it in its mailbox.
 class walk {

@@ -117,6 +117,8 @@ class server_core final : public loop_owner {
   void log_failure(const slot& which, const char* what) noexcept override;
   void log_accept_failed(int error, std::uint64_t now) noexcept override;
   void log_held(const slot& which, duration for_so_long) noexcept override;
+  void log_untrusted(const service& what, const socket_address& peer,
+                     std::uint64_t now) noexcept override;
   void run_off_loop(offload_job& job) override;
   server& facade() noexcept override { return *facade_; }
 
@@ -190,6 +192,7 @@ class server_core final : public loop_owner {
   rate_limit accept_lines_;
   rate_limit held_lines_;
   rate_limit pressure_lines_;
+  rate_limit untrusted_lines_;
 };
 
 }  // namespace dwell::inline v0

@@ -14,16 +14,15 @@ void add_counts(const service_counters& of, connection_counts& sum) noexcept {
   sum.opened += opened;
   sum.live += opened - released;
   sum.waiting_for_frames += released - freed;
-  for (std::size_t i = 0; i < close_reason_count; ++i) sum.closed[i] += of.closed[i].read();
-  for (std::size_t i = 0; i < time_wait_count; ++i) sum.time_wait[i] += of.time_wait[i].read();
+  read_each(of.closed, sum.closed);
+  read_each(of.time_wait, sum.time_wait);
   sum.observed += of.observed.read();
   sum.reap_raced += of.reap_raced.read();
   sum.evicted += of.evicted.read();
   sum.refused += of.refused.read();
   sum.shrunk += of.shrunk.read();
-  for (std::size_t i = 0; i < handshake_result_count; ++i) {
-    sum.handshakes[i] += of.handshakes[i].read();
-  }
+  read_each(of.handshakes, sum.handshakes);
+  read_each(of.proxy_headers, sum.proxy_headers);
   sum.exchanges += of.exchanges.read();
   sum.received += of.received.read();
   sum.sent += of.sent.read();
@@ -50,7 +49,7 @@ server_counts server_core::counts() const noexcept {
     sum.reaped_later += of.reaped_later.read();
     sum.connected += of.connected.read();
     sum.connect_failed += of.connect_failed.read();
-    for (std::size_t i = 0; i < sum.turns.size(); ++i) sum.turns[i] += of.turns[i].read();
+    read_each(of.turns, sum.turns);
     sum.busy += duration{static_cast<std::int64_t>(of.busy.read())};
     if (host->epoll == nullptr) continue;  // no time passes in a simulated turn
     const std::uint64_t began = of.turn_began.load(std::memory_order_relaxed);

@@ -69,8 +69,17 @@ void validate(const tls_options& options) {
               " ms: use 1 s to 7 days, or dwell::off");
 }
 
+void validate(const proxy_protocol_options& options) {
+  const duration deadline = options.deadline;
+  require(deadline == off || (deadline >= duration{1} && deadline <= longest_deadline),
+          "proxy_protocol.deadline = " + std::to_string(deadline.count()) +
+              " ms: use 1 ms to 24 days, or dwell::off");
+  require(!options.from.empty(), "proxy_protocol.from is empty: name the proxies' addresses");
+}
+
 void validate(const service_options& options, const connection_handler& what) {
   if (options.tls) validate(*options.tls);
+  if (options.proxy_protocol) validate(*options.proxy_protocol);
   validate_connections(options);
   constexpr std::size_t longest_refusal = 4'096;
   require(what.refusal().size() <= longest_refusal,

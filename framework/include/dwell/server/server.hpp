@@ -8,6 +8,7 @@
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/handshake_result.hpp>
 #include <dwell/server/drain_progress.hpp>
+#include <dwell/net/proxy_protocol.hpp>
 #include <dwell/server/options.hpp>
 #include <dwell/server/pressure.hpp>
 
@@ -54,6 +55,8 @@ struct connection_counts {
   std::uint64_t refused = 0;     ///< not let in
   std::uint64_t shrunk = 0;      ///< idle_timeout before deadlines.idle, by pressure
   std::array<std::uint64_t, handshake_result_count> handshakes{};  ///< TLS, by handshake_result
+  /// Behind proxies, by proxy_header_result.
+  std::array<std::uint64_t, proxy_header_result_count> proxy_headers{};
   std::uint64_t exchanges = 0;
   std::uint64_t received = 0;  ///< bytes
   std::uint64_t sent = 0;      ///< bytes
