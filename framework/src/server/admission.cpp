@@ -1,6 +1,9 @@
+#include "base/descriptor_reserve.hpp"
 #include "server/core.hpp"
 
 #include <algorithm>
+#include <stdexcept>
+#include <sys/resource.h>
 
 namespace dwell::inline v0 {
 namespace {
@@ -15,7 +18,7 @@ duration accept_pause(std::size_t loops) noexcept {
 }  // namespace
 
 bool server_core::admit() noexcept {
-  if (admitted_.fetch_add(1, std::memory_order_relaxed) < limit_) {
+  if (admitted_.fetch_add(1, std::memory_order_relaxed) < capacity()) {
     if (is_client_) begin_work();
     return true;
   }
@@ -25,8 +28,9 @@ bool server_core::admit() noexcept {
 
 void server_core::readmit() noexcept {
   // Sequentially consistent, as what wait_for_room does: one of the two sees the other.
-  admitted_.fetch_sub(1);
+  const std::uint64_t before = admitted_.fetch_sub(1);
   if (is_client_) return end_work();
+  if (before > limit_.load()) return;  // it has been lowered: there is no room yet
   if (!waiting_for_room_.load()) return;
   if (!waiting_for_room_.exchange(false)) return;
   order_all([](loop& each) { each.accept(true); });
@@ -41,6 +45,33 @@ void server_core::wait_for_room() noexcept {
   if (admitted_.load() < limit_ && waiting_for_room_.exchange(false)) {
     order_all([](loop& each) { each.accept(true); });
   }
+}
+
+std::uint64_t server_core::cut_to_descriptors(std::uint64_t connections) const {
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return connections;
+  const std::uint64_t possible = connections_within(descriptors.rlim_cur, hosts_.size());
+  if (connections > possible && connections != unlimited) {
+    logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
+                  connections, possible, descriptors.rlim_cur);
+  }
+  return std::min(connections, possible);
+}
+
+void server_core::cut_limit_to_descriptors() {
+  limit_ = cut_to_descriptors(options_.connections);
+  for (const auto& host : hosts_) host->connections->reserve(limit_);
+}
+
+std::uint64_t server_core::set_connections(std::uint64_t connections) {
+  if (connections == 0) throw std::invalid_argument{"connections = 0: use at least 1"};
+  const bool simulated = hosts_.front()->epoll == nullptr;  // and has no descriptors
+  const std::uint64_t now = simulated ? connections : cut_to_descriptors(connections);
+  // Before the flag is looked at, as wait_for_room() and readmit() do in the opposite order.
+  limit_.store(now);
+  order_all([now](loop& each) { each.reserve(now); });
+  if (waiting_for_room_.exchange(false)) order_all([](loop& each) { each.accept(true); });
+  return now;
 }
 
 loop* server_core::deal(loop&, const service& what) noexcept {

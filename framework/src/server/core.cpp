@@ -2,7 +2,6 @@
 
 #include <dwell/connection/offload.hpp>
 
-#include "base/descriptor_reserve.hpp"
 #include "connection/validate_options.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
@@ -16,7 +15,6 @@
 #include <algorithm>
 #include <csignal>
 #include <stdexcept>
-#include <sys/resource.h>
 
 namespace dwell::inline v0 {
 namespace {
@@ -48,6 +46,7 @@ void add_counts(const service_counters& of, connection_counts& sum) noexcept {
   sum.live += opened - released;
   sum.waiting_for_frames += released - freed;
   for (std::size_t i = 0; i < close_reason_count; ++i) sum.closed[i] += of.closed[i].read();
+  for (std::size_t i = 0; i < close_method_count; ++i) sum.methods[i] += of.methods[i].read();
   for (std::size_t i = 0; i < time_wait_count; ++i) sum.time_wait[i] += of.time_wait[i].read();
   sum.observed += of.observed.read();
   sum.reap_raced += of.reap_raced.read();
@@ -165,18 +164,6 @@ void server_core::add_loop(loop_host& host) {
   host.connections =
       std::make_unique<loop>(static_cast<std::uint32_t>(hosts_.size() - 1), host.pool, *host.io,
                              *this, options_.mailbox, options_.full);
-}
-
-void server_core::cut_limit_to_descriptors() {
-  rlimit descriptors{};
-  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
-  const std::uint64_t possible = connections_within(descriptors.rlim_cur, hosts_.size());
-  if (limit_ > possible && limit_ != unlimited) {
-    logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
-                  limit_, possible, descriptors.rlim_cur);
-  }
-  limit_ = std::min(limit_, possible);
-  for (const auto& host : hosts_) host->connections->reserve(limit_);
 }
 
 endpoint server_core::serve(service_options options, handler what) {

@@ -81,7 +81,8 @@ class server_core final : public loop_owner {
   std::vector<service_status> services() const;
   server_stage stage() const noexcept { return stage_; }
   std::uint32_t loops() const noexcept { return static_cast<std::uint32_t>(hosts_.size()); }
-  std::uint64_t capacity() const noexcept { return limit_; }
+  std::uint64_t capacity() const noexcept { return limit_.load(std::memory_order_relaxed); }
+  std::uint64_t set_connections(std::uint64_t connections);
   spdlog::logger& logger() const noexcept { return *logger_; }
 
   // ── loop_owner ──
@@ -104,6 +105,7 @@ class server_core final : public loop_owner {
   void end_work() noexcept;
   void add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on);
   void add_loop(loop_host& host);
+  std::uint64_t cut_to_descriptors(std::uint64_t connections) const;
   void cut_limit_to_descriptors();
   listener_options listener_for(const service& what) const;
   endpoint listen(service& what);
@@ -130,7 +132,7 @@ class server_core final : public loop_owner {
   std::unique_ptr<process_signals> signals_;
   std::unique_ptr<asio::thread_pool> workers_;
   std::once_flag workers_started_;
-  std::uint64_t limit_;
+  std::atomic<std::uint64_t> limit_;
   std::atomic<std::uint64_t> admitted_{0};
   std::atomic<std::uint64_t> work_{0};  // of a client: coroutines and connections
   bool is_client_ = false;

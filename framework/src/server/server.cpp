@@ -55,6 +55,9 @@ std::vector<service_status> server::services() const { return core_->services();
 server_stage server::stage() const noexcept { return core_->stage(); }
 std::uint32_t server::loops() const noexcept { return core_->loops(); }
 std::uint64_t server::capacity() const noexcept { return core_->capacity(); }
+std::uint64_t server::set_connections(std::uint64_t connections) {
+  return core_->set_connections(connections);
+}
 spdlog::logger& server::logger() const noexcept { return core_->logger(); }
 
 }  // namespace dwell::inline v0
