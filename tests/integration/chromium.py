@@ -12,13 +12,13 @@ from examples_test import PATIENCE
 class Chromium:
     """A headless Chromium, told what to do through its pipe (Chrome DevTools Protocol)."""
 
-    def __init__(self):
+    def __init__(self, *flags):
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_browser, self.out = os.pipe()
         self.into, from_browser = os.pipe()
         command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run",
                    "--disable-background-networking", "--disable-component-update", "--ignore-certificate-errors",
-                   f"--user-data-dir={self.folder.name}", "about:blank"]
+                   f"--user-data-dir={self.folder.name}", *flags, "about:blank"]
         self.process = subprocess.Popen(["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "-", *command],
                                         pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
@@ -81,6 +81,12 @@ class Page:
         if "exceptionDetails" in result:
             raise AssertionError(f"{script}: {result['exceptionDetails']}")
         return result["result"].get("value")
+
+    def press(self, key, code=None):
+        for kind in ("keyDown", "keyUp"):
+            text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
+            self.browser.ask("Input.dispatchKeyEvent", self.session, type=kind, key=key, code=code or key,
+                             windowsVirtualKeyCode={"Enter": 13, "Escape": 27, "Tab": 9}[key], **text)
 
     def wait_for(self, script):
         deadline = time.monotonic() + PATIENCE

@@ -1,19 +1,23 @@
 // What the page can change, each time after a question that says what will happen.
 
+let decide;  // who waits for the answer
+
 /// The chosen method (or "") when the answer is yes; null when it is no.
 function confirmed({title, text, yes, method}) {
-  const dialog = at("confirm");
   setText(at("confirm-title"), title);
   setText(at("confirm-text"), text);
   setText(at("confirm-yes"), yes);
   at("confirm-method").hidden = !method;
   at("method").value = "";
-  dialog.returnValue = "no";
-  dialog.showModal();
+  at("confirm").showModal();
   at("confirm-no").focus();
-  return new Promise((done) =>
-    dialog.addEventListener("close", () => done(dialog.returnValue === "yes" ? at("method").value : null), {once: true}),
-  );
+  return new Promise((done) => (decide = done));
+}
+
+/// The dialog's own event of closing comes late: the next question may have been asked by then.
+function answer(yes) {
+  at("confirm").close();
+  decide(yes ? at("method").value : null);
 }
 
 let outcomeEnds;
@@ -37,8 +41,8 @@ async function carryOut(path, saying) {
   }
 }
 
-function sayClosed(answer) {
-  const {closed, partial, silent_loops} = JSON.parse(answer);
+function sayClosed(result) {
+  const {closed, partial, silent_loops} = JSON.parse(result);
   const late = partial ? ` Loops that did not answer in time, and have closed no more: ${silent_loops.join(", ")}.` : "";
   return (closed === 1 ? "One connection closed." : `${format.count(closed)} connections closed.`) + late;
 }
@@ -81,13 +85,13 @@ function setLevel(event) {
   event.preventDefault();
   const query = new URLSearchParams({level: at("log-level").value});
   if (at("log-for").value) query.set("for", at("log-for").value);
-  return carryOut(`/log?${query}`, (answer) => `The log level is ${JSON.parse(answer).level}.`);
+  return carryOut(`/log?${query}`, (now) => `The log level is ${JSON.parse(now).level}.`);
 }
 
 function setLimit(event) {
   event.preventDefault();
   const query = new URLSearchParams({connections: at("limit").value});
-  return carryOut(`/limits?${query}`, (answer) => `At most ${format.count(JSON.parse(answer).connections)} connections.`);
+  return carryOut(`/limits?${query}`, (now) => `At most ${format.count(JSON.parse(now).connections)} connections.`);
 }
 
 function showChanges({log, connections, stage}) {
@@ -113,8 +117,9 @@ function startChanges() {
   at("limit-form").addEventListener("submit", setLimit);
   at("drain-form").addEventListener("submit", drain);
   at("close-matching").addEventListener("click", closeMatching);
-  at("confirm-yes").addEventListener("click", () => at("confirm").close("yes"));
-  at("confirm-no").addEventListener("click", () => at("confirm").close("no"));
+  at("confirm-yes").addEventListener("click", () => answer(true));
+  at("confirm-no").addEventListener("click", () => answer(false));
+  at("confirm").addEventListener("cancel", () => answer(false));
   if (changes !== "none") return;
   for (const control of document.querySelectorAll(".changes button, .changes input, .changes select")) control.disabled = true;
 }
