@@ -132,6 +132,10 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
       each_service<close_reason>(
           counter_family("dwell_connections_closed_total", "Connections closed, by reason."),
           services, "reason", &connection_counts::closed),
+      each_service<close_method>(
+          counter_family("dwell_close_methods_total",
+                         "Connections closed, by the method that was carried out."),
+          services, "method", &connection_counts::methods),
       count("dwell_connections_evicted_total", "Idle connections closed to make room for new ones.",
             &connection_counts::evicted),
       count("dwell_connections_refused_total", "Connections not let in: there was no room.",

@@ -23,10 +23,10 @@ bool server_core::admit() noexcept {
 
 void server_core::readmit() noexcept {
   // Sequentially consistent, as what wait_for_room does: one of the two sees the other.
-  ladder_.give();
+  const bool has_room = ladder_.give();
   if (is_client_) return end_work();
   if (tables_ != nullptr && tables_->turn.is_vacant()) fill_vacant_turn(0);
-  if (!ladder_.is_waiting() || !ladder_.end_waiting()) return;
+  if (!has_room || !ladder_.is_waiting() || !ladder_.end_waiting()) return;
   order_all([](loop& each) { each.accept(true); });
 }
 

@@ -2,7 +2,6 @@
 
 #include <dwell/connection/offload.hpp>
 
-#include "base/descriptor_reserve.hpp"
 #include "connection/validate_options.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
@@ -17,7 +16,6 @@
 #include <algorithm>
 #include <csignal>
 #include <stdexcept>
-#include <sys/resource.h>
 
 namespace dwell::inline v0 {
 namespace {
@@ -74,7 +72,7 @@ server_core::server_core(server_options options)
     asio::io_context& runs_on = *context;
     add_host(std::move(context), runs_on);
   }
-  cut_limit_to_descriptors();
+  limit_to_descriptors();
 }
 
 server_core::server_core(server_options options, asio::io_context& host)
@@ -84,7 +82,7 @@ server_core::server_core(server_options options, asio::io_context& host)
   validate(options_);
   logger_ = logger_for(options_);
   add_host(nullptr, host);
-  cut_limit_to_descriptors();
+  limit_to_descriptors();
   begin();
 }
 
@@ -132,26 +130,6 @@ void server_core::add_loop(loop_host& host) {
                                                          .longest_turn = options_.pressure.turn,
                                                          .idle_share = options_.pressure.idle_share,
                                                          .reap_rate = options_.pressure.reap_rate});
-}
-
-void server_core::cut_limit_to_descriptors() {
-  rlimit descriptors{};
-  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
-  const std::uint64_t loops = hosts_.size();
-  const bool per_loop = options_.tables == descriptor_tables::per_loop;
-  const std::uint64_t of_each = per_loop ? connections_within_table(descriptors.rlim_cur, loops)
-                                         : connections_within(descriptors.rlim_cur, loops);
-  const std::uint64_t possible = per_loop ? of_each * loops : of_each;
-  if (per_loop) make_tables(of_each);
-  const std::uint64_t asked = options_.connections;
-  if (asked > possible && asked != unlimited) {
-    logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
-                  asked, possible, descriptors.rlim_cur);
-  }
-  ladder_.set_limit(std::min(asked, possible));
-  // A number in a table of its own tells nothing of the others.
-  if (!per_loop) ladder_.set_descriptors(descriptors.rlim_cur);
-  for (const auto& host : hosts_) host->connections->reserve(std::min(capacity(), of_each));
 }
 
 endpoint server_core::serve(service_options options, handler what) {

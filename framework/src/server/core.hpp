@@ -94,6 +94,7 @@ class server_core final : public loop_owner {
   std::uint64_t capacity() const noexcept { return ladder_.limit(); }
   pressure_status pressure() const noexcept { return ladder_.status(); }
   descriptor_tables tables() const noexcept;
+  std::uint64_t set_connections(std::uint64_t connections);
   spdlog::logger& logger() const noexcept { return *logger_; }
 
   // ── loop_owner ──
@@ -129,7 +130,9 @@ class server_core final : public loop_owner {
   void end_work() noexcept;
   void add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on);
   void add_loop(loop_host& host);
-  void cut_limit_to_descriptors();
+  std::uint64_t cut_to_descriptors(std::uint64_t connections) const;
+  void limit_to_descriptors();
+  std::uint64_t most_of_a_loop(std::uint64_t descriptors) const noexcept;
   /// Something was reported that may take the ladder up.
   void climb() noexcept;
   void take_step(const pressure_ladder::step& step) noexcept;

@@ -15,6 +15,7 @@ void add_counts(const service_counters& of, connection_counts& sum) noexcept {
   sum.live += opened - released;
   sum.waiting_for_frames += released - freed;
   read_each(of.closed, sum.closed);
+  read_each(of.methods, sum.methods);
   read_each(of.time_wait, sum.time_wait);
   sum.observed += of.observed.read();
   sum.reap_raced += of.reap_raced.read();

@@ -36,7 +36,8 @@ class pressure_ladder {
   bool take() noexcept;
   void take_over_limit() noexcept { taken_.fetch_add(1, std::memory_order_relaxed); }
   /// Sequentially consistent: whoever waits for a place, and says so before, sees it.
-  void give() noexcept { taken_.fetch_sub(1); }
+  /// False: there is none nevertheless, since the limit has been lowered.
+  bool give() noexcept { return taken_.fetch_sub(1) <= limit_.load(); }
   /// Enough places are taken for the ladder to look.
   bool is_steep() const noexcept {
     const std::uint64_t taken = taken_.load(std::memory_order_relaxed);

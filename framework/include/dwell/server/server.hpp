@@ -1,5 +1,6 @@
 #pragma once
 
+#include <dwell/closing/close_plan.hpp>
 #include <dwell/closing/close_reason.hpp>
 #include <dwell/closing/close_record.hpp>
 #include <dwell/connection/connection.hpp>
@@ -48,6 +49,8 @@ struct connection_counts {
   /// server_options::connections.
   std::uint64_t waiting_for_frames = 0;
   std::array<std::uint64_t, close_reason_count> closed{};  ///< by close_reason
+  /// The same by close_method, as it was carried out (close_record::done).
+  std::array<std::uint64_t, close_method_count> methods{};
   std::array<std::uint64_t, time_wait_count> time_wait{};  ///< by dwell::time_wait
   std::uint64_t observed = 0;    ///< of those, how many were seen rather than expected
   std::uint64_t reap_raced = 0;  ///< connections whose peer sent while our FIN was on its way
@@ -160,9 +163,14 @@ class server {
   drain_progress draining() const;
   /// Loops, numbered from 0: connection_id::loop.
   std::uint32_t loops() const noexcept;
-  /// How many connections it lets in at the same time: server_options::connections, cut to
-  /// RLIMIT_NOFILE less a reserve, or to so many for each loop that has a table of its own.
+  /// How many connections it lets in at the same time: server_options::connections, or what
+  /// set_connections() said since, cut to RLIMIT_NOFILE less a reserve, or to so many for each loop
+  /// that has a table of its own.
   std::uint64_t capacity() const noexcept;
+  /// Changes that, at least 1, also while the server runs; the same cut. Nobody is cut off: while
+  /// more are open, a new one is one too many, as when full (server_options::full). Returns
+  /// capacity(). Throws std::invalid_argument for 0. From any thread.
+  std::uint64_t set_connections(std::uint64_t connections);
   /// What it does about having too much to hold.
   pressure_status pressure() const noexcept;
   /// server_options::tables.
