@@ -82,6 +82,7 @@ class no_server final : public loop_owner {
   void task_failed(const char*) noexcept override {}
   void log_accept_failed(int, std::uint64_t) noexcept override {}
   void log_held(const slot&, duration) noexcept override {}
+  void log_untrusted(const service&, const socket_address&, std::uint64_t) noexcept override {}
   void run_off_loop(offload_job&) override {}
   server& facade() noexcept override { std::abort(); }
 };

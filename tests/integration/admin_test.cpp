@@ -70,8 +70,8 @@ TEST(admin, lists_what_is_there) {
   const observed_server server{{}, echo};
   const http_reply index = server.ask("GET /");
   EXPECT_EQ(index.status, 200);
-  for (const char* each :
-       {"/connections", "/kernel", "/metrics", "/healthz", "/readyz", "/drain"}) {
+  for (const char* each : {"/connections", "/status", "/kernel", "/metrics", "/healthz", "/readyz",
+                           "/log", "/limits", "/close", "/drain"}) {
     EXPECT_THAT(index.body, HasSubstr(each));
     EXPECT_NE(server.ask("GET " + std::string{each}).status, 404) << each;
   }
@@ -80,7 +80,8 @@ TEST(admin, lists_what_is_there) {
 
 TEST(admin, says_that_nothing_may_be_kept) {
   const observed_server server{{}, echo};
-  for (const char* each : {"/", "/connections", "/kernel", "/metrics", "/healthz", "/readyz"}) {
+  for (const char* each : {"/", "/connections", "/status", "/kernel", "/metrics", "/healthz",
+                           "/readyz", "/log", "/limits"}) {
     EXPECT_EQ(server.ask("GET " + std::string{each}).headers["Cache-Control"], "no-store") << each;
   }
 }

@@ -36,8 +36,8 @@ class Listener(unittest.TestCase):
             self.assertEqual(read_exactly(peer, 5), b"hello")
 
     def test_is_taken_over_with_one_loop_and_with_several(self):
-        for threads in ("1", "3"):
-            with listening() as socket_, serve_on(socket_, "--threads", threads) as server:
+        for flags in (["--threads", "1"], ["--threads", "3"], ["--threads", "3", "--tables", "per-loop"]):
+            with listening() as socket_, serve_on(socket_, *flags) as server:
                 self.assertEqual(server.where, "%s:%d" % socket_.getsockname())
                 for _ in range(6):
                     self.converse(socket_.getsockname())

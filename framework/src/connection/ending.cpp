@@ -318,7 +318,8 @@ void loop::release(slot& c, lifecycle_action action) {
   c.kept.clear();
   c.queue.clear();
   c.drop_file();
-  if (!c.filtered) c.rare.reset();
+  if (c.rare) c.rare->overrides.reset();
+  c.drop_rare_if_empty();
   report(c, record);
 }
 

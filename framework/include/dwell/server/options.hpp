@@ -2,6 +2,7 @@
 
 #include <dwell/connection/options.hpp>
 #include <dwell/deadline/deadlines.hpp>
+#include <dwell/server/pressure.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -32,26 +33,42 @@ struct drain_options {
   duration spread{0};
 };
 
+/// Where the descriptors of connections are (unshare(2), CLONE_FILES).
+enum class descriptor_tables : std::uint8_t {
+  /// In the process's one table: RLIMIT_NOFILE bounds the connections of all loops together.
+  shared,
+  /// Loop 0 uses the process's table, every other loop has one of its own: RLIMIT_NOFILE bounds the
+  /// connections of each. A descriptor's number then means something on its own loop only:
+  /// docs/descriptor-tables.md says what that asks of a program. Not for embedded servers; a
+  /// logger has to be asynchronous.
+  per_loop,
+};
+
 /// The process: threads, connections, the end, logging.
 struct server_options {
   /// Loops, one thread each, up to 1,024; 0: one per usable CPU. 1: nothing to synchronise.
   int threads = 1;
   /// Connections over all loops, at least 1; cut to RLIMIT_NOFILE less a reserve (and a line is
-  /// logged).
+  /// logged); with tables of their own, to so many for each loop.
   std::uint64_t connections = unlimited;
   /// What becomes of a new connection beyond that. evict_idle: a client that speaks is worth more
   /// than one that is silent.
   when_full full = when_full::evict_idle;
+  /// When it has more to hold than it may, step by step.
+  pressure_options pressure{};
   /// How the server ends.
   drain_options drain{};
   /// Functions posted to one loop and not yet run; at least 1. Beyond it server::post says false.
   /// 65,536: a post to each of a loop's connections fits.
   std::size_t mailbox = 65'536;
   /// Threads that run what dwell::offload is given, 1 to 1,024; started on first use. 4: a few
-  /// calls may block at the same time.
+  /// calls may block at the same time. So many for each loop that has a table of its own.
   int workers = 4;
   /// Null: an own asynchronous logger to standard error. spdlog's registry is never touched.
   std::shared_ptr<spdlog::logger> logger{};
+  /// Whether each loop has a descriptor table of its own. shared: a number means the same on every
+  /// thread, as programs expect. Simulated servers have no descriptors, and do not ask.
+  descriptor_tables tables = descriptor_tables::shared;
 };
 
 }  // namespace dwell::inline v0
