@@ -200,7 +200,7 @@ class Front:
 
 
 async def roll(options, folder):
-    arguments = ["--drain-delay", options.delay, "--threads", str(options.threads)]
+    arguments = ["--proxy-protocol", "127.0.0.1/32", "--drain-delay", options.delay, "--threads", str(options.threads)]
     servers = [Server(name, options.program, arguments) for name in NAMES]
     front = Front(folder, servers)
     try:

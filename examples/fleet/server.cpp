@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   command_line line{"fleet_server", "One of a fleet behind HAProxy.",
                     "  fleet_server --listen 127.0.0.1:8080 --admin 127.0.0.1:9901 "
                     "--agent 127.0.0.1:9902 --drain-delay 2s\n"
+                    "  fleet_server --proxy-protocol 10.0.0.0/24\n"
                     "  echo | nc 127.0.0.1 9902          ready, or drain\n"
                     "  curl http://127.0.0.1:9901/readyz\n",
                     chosen};

@@ -15,7 +15,12 @@ from roll import Load  # noqa: E402
 
 
 class Leaving(Load):
-    """Clients that go home once nobody listens any more."""
+    """Clients that are 20 ms away, and go home once nobody listens any more."""
+
+    async def connect(self):
+        made = await super().connect()
+        await asyncio.sleep(0.02)
+        return made
 
     async def client(self, kind, pause, offset):
         try:

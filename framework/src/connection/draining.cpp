@@ -9,9 +9,6 @@ constexpr std::uint32_t slots_per_turn = 1'000;
 /// Between two parts of a walk that takes its time.
 constexpr duration rest{10};
 
-/// The handler has been given something. A TLS handshake is nothing of the kind.
-bool has_spoken(const slot& c) noexcept { return c.filtered ? c.spoken : c.received_bytes != 0; }
-
 }  // namespace
 
 // ── the server's orders ──
@@ -40,7 +37,7 @@ bool loop::leaves_at_drain(const slot& c) const noexcept {
 
 /// The client has connected to ask something, and that is on its way.
 bool loop::is_new(const slot& c) const noexcept {
-  return !c.outbound && !has_spoken(c) &&
+  return !c.outbound && !c.spoken &&
          io_->now_tick() - c.last_activity < drain_.first_request().count();
 }
 

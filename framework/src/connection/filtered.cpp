@@ -47,10 +47,7 @@ void loop::on_raw(slot& c, bytes raw, bool more) {
       finish_handshake(c);
       if (c.is_released()) return;
     }
-    if (got.size != 0) {
-      c.spoken = true;
-      on_input(c, {unfiltered_.data(), got.size}, more);
-    }
+    if (got.size != 0) on_input(c, {unfiltered_.data(), got.size}, more);
     if (c.is_released()) return;
     if (failed) close(c, close_reason::protocol_error);
     if (got.now == stream_filter::progress::ended) return end_of_messages(c);

@@ -35,6 +35,7 @@ void loop::on_input(slot& c, bytes data, bool more) {
     discard(c, data);
   } else {
     c.more_input = more;
+    c.spoken = true;
     deliver(c, data);
   }
 }

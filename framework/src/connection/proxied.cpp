@@ -80,6 +80,7 @@ void loop::on_proxy_header(slot& c, bytes raw, bool more) {
   end_header_deadline(c);
   c.rare->awaits_proxy_header = false;
   c.clock.enter(phase::idle, io_->now_tick());
+  c.last_activity = io_->now_tick();
   c.nearer_deadline = true;
   const bytes rest = raw.subview(size);
   if (filter_maker* const filters = c.service->of->filters.get()) {

@@ -141,6 +141,7 @@ struct slot final : connection {
   bool flush_awaited : 1 = false;        // tell the handler when the queue is empty
   bool nearer_deadline : 1 = true;       // one came into force that the reaper does not know of
   bool more_input : 1 = false;           // the last receive filled the buffer
+  bool spoken : 1 = false;               // the handler was given something, or shall be
   bool opened : 1 = false;               // on_open ran: on_close is due
   bool frame_outlives : 1 = false;       // released, but the handler's coroutine is suspended
   bool outlived : 1 = false;             // released, but some coroutine is suspended
@@ -155,7 +156,6 @@ struct slot final : connection {
   bool sends_file : 1 = false;           // it has an outgoing_file
   bool refused : 1 = false;              // it is told that there is no room, and no more
   bool has_reap_turn : 1 = false;        // it was to be reaped, and waits for its turn
-  bool spoken : 1 = false;               // filtered: the peer, beyond the handshake
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
