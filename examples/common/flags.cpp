@@ -91,9 +91,9 @@ void command_line::add_server_flags() {
       ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))
       ->type_name("N");
   dwell::drain_options& drain = chosen_.server.drain;
-  add_deadline("--drain-delay", drain.delay, "Goes on accepting for this long, not ready [0s]");
+  add_deadline("--drain-delay", drain.delay, "Goes on accepting for this long, not ready [none]");
   add_deadline("--drain-deadline", drain.deadline, "Exchanges may take this long to end [10s]");
-  add_deadline("--drain-spread", drain.spread, "Closes idle connections over this time [0s]");
+  add_deadline("--drain-spread", drain.spread, "Closes idle connections over this time [at once]");
   add_choice("--tables", chosen_.server.tables,
              {{"shared", dwell::descriptor_tables::shared},
               {"per-loop", dwell::descriptor_tables::per_loop}},

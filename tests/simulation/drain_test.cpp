@@ -224,8 +224,8 @@ TEST(drain_spread, ends_with_its_time) {
   EXPECT_EQ(server.draining().step, drain_step::ended);
 }
 
-/// How many of 200 clients, 20 ms away, that ask 0.4 s or so after each answer send while our FIN is
-/// on its way.
+/// How many of 200 clients, 20 ms away, that ask 0.4 s or so after each answer send while our FIN
+/// is on its way.
 std::uint64_t crossed_with(dwell::duration spread, std::uint64_t seed) {
   simulation sim{{.seed = seed, .faults = {.delay = 20ms}}};
   auto& server = sim.serve(lasting(), echo, {.drain = {.spread = spread}});

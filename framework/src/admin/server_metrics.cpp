@@ -157,8 +157,7 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
                                  "Times that accept4 failed for want of descriptors or memory, and "
                                  "accepting paused."),
                   as_double(counts.accept_failed)),
-      count("dwell_reap_raced_total",
-            "Connections whose peer sent while our FIN was on its way.",
+      count("dwell_reap_raced_total", "Connections whose peer sent while our FIN was on its way.",
             &connection_counts::reap_raced),
       each_service<time_wait>(
           counter_family("dwell_time_wait_total",

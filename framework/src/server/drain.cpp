@@ -7,6 +7,13 @@
 
 namespace dwell::inline v0 {
 
+namespace {
+
+/// For handlers that cannot be cancelled, once everything else is reset.
+constexpr duration moment{1'000};
+
+}  // namespace
+
 // ── the steps ──
 
 void server_core::drain() noexcept {
@@ -54,7 +61,6 @@ void server_core::stop() noexcept {
 /// Resets what is left. Handlers that are suspended in something that cannot be cancelled get a
 /// moment; what is left after that is destroyed with the server.
 void server_core::abort_rest() noexcept {
-  constexpr duration moment{1'000};
   if (!enter(drain_step::aborting, moment)) return;
   order_all([this](loop& each) {
     each.io().close_listeners();
