@@ -36,6 +36,7 @@ loop::loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
       mail_{std::make_shared<mailbox>(io, mailbox_capacity)},
       reaper_{io.now_tick()},
       timers_{io},
+      accept_pause_{io, timers_},
       freed_head_{no_slot},
       dirty_head_{no_slot},
       dirty_tail_{no_slot},
@@ -222,15 +223,29 @@ void loop::on_turn_begin() {
 }
 
 void loop::on_wake() {
+  const std::uint8_t standing = mail_->take_standing();
+  if ((standing & static_cast<std::uint8_t>(standing_order::pause_accepting)) != 0) {
+    accept_again_after(owner_->accept_pause());
+  }
+  if ((standing & static_cast<std::uint8_t>(standing_order::look_for_room)) != 0) {
+    accept(!owner_->waits_for_room());
+  }
   if (more_to_reap_) collect();
   if (!handshakes_.empty()) resume_handshakes();
   if (sweeping_) sweep();
   if (!slices_.empty()) {
     unique_function<void(loop&)> run = std::move(slices_.front());
     slices_.pop_front();
-    run(*this);
+    carry_out(std::move(run));
     if (!slices_.empty()) io_->wake();
   }
+  std::size_t resumed = 0;
+  for (; resumed < posts_per_turn; ++resumed) {
+    suspension* const next = mail_->take_resumed();
+    if (next == nullptr) break;
+    next->resume();
+  }
+  if (resumed == posts_per_turn) io_->wake();
   // To the end of the mailbox, not of what was taken first: only what is put into an empty one
   // wakes.
   for (std::size_t done = 0; done < posts_per_turn; ++done) {
@@ -239,10 +254,17 @@ void loop::on_wake() {
       posted_done_ = 0;
       if (posted_.empty()) return;
     }
-    unique_function<void(loop&)> run = std::move(posted_[posted_done_++]);
-    run(*this);
+    carry_out(std::move(posted_[posted_done_++]));
   }
   io_->wake();
+}
+
+void loop::carry_out(unique_function<void(loop&)> order) noexcept {
+  try {
+    order(*this);
+  } catch (const std::exception& failure) {
+    owner_->task_failed(failure.what());
+  }
 }
 
 void loop::run_slice(unique_function<void(loop&)> slice) {

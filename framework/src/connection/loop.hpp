@@ -5,6 +5,7 @@
 #include "base/block_pool.hpp"
 #include "base/counters.hpp"
 #include "base/slab.hpp"
+#include "connection/accept_pause.hpp"
 #include "connection/loop_counters.hpp"
 #include "connection/loop_owner.hpp"
 #include "connection/loop_timers.hpp"
@@ -150,12 +151,14 @@ class loop final : public engine_events {
   /// Runs `slice` in a turn in which no other slice runs: work that is too much for one turn asks
   /// again from there. Destroyed unrun when the loop ends first.
   void run_slice(unique_function<void(loop&)> slice);
+  /// An order of the server's: what it could not do for want of memory is logged.
+  void carry_out(unique_function<void(loop&)> order) noexcept;
   /// Nothing is run any more; whoever waits for it learns that by its destruction.
   void end_mail() noexcept;
   /// Takes over a connection that another loop accepted and reserved for.
   void adopt(const accepted& fresh);
   void accept(bool on) { io_->set_accepting(on); }
-  void accept_again_after(duration pause);
+  void accept_again_after(duration pause) noexcept { accept_pause_.begin(pause); }
   void drain();
   void abort_all();
   bool empty() const noexcept {
@@ -344,6 +347,7 @@ class loop final : public engine_events {
   slab<slot> slots_;
   reaper reaper_;
   loop_timers timers_;
+  accept_pause accept_pause_;
   std::vector<std::unique_ptr<hosted_service>> services_;
   std::deque<kept_service> hosted_;                 // those that do not listen
   std::atomic<hosted_service*> outbound_{nullptr};  // the last of them, for any thread to count
@@ -369,7 +373,6 @@ class loop final : public engine_events {
   std::vector<std::byte> unfiltered_;      // room for what it makes of input
   std::vector<connection_id> handshakes_;  // that wait for their turn
   std::uint32_t handshakes_in_turn_ = 0;
-  bool accept_paused_ = false;
   bool draining_ = false;
   bool ending_ = false;
   bool more_to_reap_ = false;

@@ -24,10 +24,12 @@ class loop_owner {
   virtual void readmit() noexcept = 0;
   /// Nobody is let in until a slot is free.
   virtual void wait_for_room() noexcept = 0;
+  virtual bool waits_for_room() const noexcept = 0;
   /// Where an accepted connection goes; null: to the loop that accepted it.
   virtual loop* deal(loop& from, const service& what) noexcept = 0;
   /// Accepting hit a limit that will last: pauses it on all loops for a moment.
   virtual void pause_accepting() noexcept = 0;
+  virtual duration accept_pause() const noexcept = 0;
   virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
   virtual void log_failure(const slot& which, const char* what) noexcept = 0;
   /// A coroutine that belongs to no connection has ended with an exception.

@@ -3,16 +3,6 @@
 #include <algorithm>
 
 namespace dwell::inline v0 {
-namespace {
-
-/// EMFILE and its like last until something is closed: forty questions a second are enough, those
-/// of all loops together, and each loop asks at least once a second.
-duration accept_pause(std::size_t loops) noexcept {
-  const auto together = duration{25 + 25 * static_cast<std::int64_t>(loops)};
-  return std::min(together, duration{800});
-}
-
-}  // namespace
 
 bool server_core::admit() noexcept {
   if (admitted_.fetch_add(1, std::memory_order_relaxed) < limit_) {
@@ -28,18 +18,15 @@ void server_core::readmit() noexcept {
   admitted_.fetch_sub(1);
   if (is_client_) return end_work();
   if (!waiting_for_room_.load()) return;
-  if (!waiting_for_room_.exchange(false)) return;
-  order_all([](loop& each) { each.accept(true); });
+  if (waiting_for_room_.exchange(false)) order_all(standing_order::look_for_room);
 }
 
 void server_core::wait_for_room() noexcept {
   if (waiting_for_room_.exchange(true)) return;
-  order_all([this](loop& each) {
-    if (waiting_for_room_) each.accept(false);
-  });
+  order_all(standing_order::look_for_room);
   // A slot may have come free between the refusal and the flag: then nobody else would notice.
   if (admitted_.load() < limit_ && waiting_for_room_.exchange(false)) {
-    order_all([](loop& each) { each.accept(true); });
+    order_all(standing_order::look_for_room);
   }
 }
 
@@ -49,9 +36,17 @@ loop* server_core::deal(loop&, const service& what) noexcept {
   return hosts_[turn % hosts_.size()]->connections.get();
 }
 
-void server_core::pause_accepting() noexcept {
-  const duration pause = accept_pause(hosts_.size());
-  order_all([pause](loop& each) { each.accept_again_after(pause); });
+void server_core::pause_accepting() noexcept { order_all(standing_order::pause_accepting); }
+
+/// EMFILE and its like last until something is closed: forty questions a second are enough, those
+/// of all loops together, and each loop asks at least once a second.
+duration server_core::accept_pause() const noexcept {
+  const auto together = duration{25 + 25 * static_cast<std::int64_t>(hosts_.size())};
+  return std::min(together, duration{800});
+}
+
+void server_core::order_all(standing_order what) noexcept {
+  for (const auto& host : hosts_) host->connections->mail()->order(what);
 }
 
 }  // namespace dwell::inline v0

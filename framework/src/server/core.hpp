@@ -90,8 +90,10 @@ class server_core final : public loop_owner {
   void task_failed(const char* what) noexcept override;
   void readmit() noexcept override;
   void wait_for_room() noexcept override;
+  bool waits_for_room() const noexcept override { return waiting_for_room_; }
   loop* deal(loop& from, const service& what) noexcept override;
   void pause_accepting() noexcept override;
+  duration accept_pause() const noexcept override;
   void log_close(const slot& which, const close_record& record) noexcept override;
   void log_failure(const slot& which, const char* what) noexcept override;
   void log_accept_failed(int error, std::uint64_t now) noexcept override;
@@ -109,6 +111,7 @@ class server_core final : public loop_owner {
   endpoint listen(service& what);
   void secure(service& what);
   void order_all(const std::function<void(loop&)>& order) noexcept;
+  void order_all(standing_order what) noexcept;
   void begin();
   void run_loop(loop_host& host);
   void begin_drain(loop& on);
