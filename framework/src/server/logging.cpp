@@ -22,6 +22,12 @@ std::string filter_failure(const slot& which) {
   return "; TLS: " + std::string{which.filter().failure()};
 }
 
+/// The name of an errno value: what a connection was lost by.
+std::string in_brackets(int error) {
+  const char* const name = error == 0 ? nullptr : ::strerrorname_np(error);
+  return name == nullptr ? std::string{} : " (" + std::string{name} + ')';
+}
+
 std::string and_suppressed(std::uint64_t count) {
   return count == 0 ? std::string{} : " (and " + std::to_string(count) + " more like it)";
 }
@@ -36,10 +42,11 @@ void server_core::log_close(const slot& which, const close_record& record) noexc
   if (!pass) return;
   try {
     logger_->log(level,
-                 "{} {} {}: {} in {} after {} ms, {} exchanges, {} B in, {} B out, {} by {}, "
+                 "{} {} {}: {}{} in {} after {} ms, {} exchanges, {} B in, {} B out, {} by {}, "
                  "TIME_WAIT {} ({}){}{}",
                  which.options().name, to_string(which.id()), to_string(which.peer_endpoint()),
-                 to_string(record.reason), to_string(record.phase), record.age.count(),
+                 to_string(record.reason), in_brackets(record.error), to_string(record.phase),
+                 record.age.count(),
                  record.exchanges, record.received, record.sent, to_string(record.done),
                  to_string(record.first), to_string(record.time_wait), to_string(record.certainty),
                  filter_failure(which), and_suppressed(suppressed));
