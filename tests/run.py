@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
-BEHAVIOUR = "^(unit|model|simulation|integration|kernel|load|snippets)$"
+BEHAVIOUR = "^(unit|model|simulation|integration|kernel|load|snippets|fault)$"
 
 
 @dataclass
@@ -38,8 +38,8 @@ STAGES = [
     # GCC translates coroutines in a way of its own, with faults of its own. Whoever has a thread meets others
     # on real sockets only.
     Stage("asan", "GCC, ASan", "asan", ["unit_test", "model_test", "simulation_test", "http_replay", "framing_replay", "tls_replay",
-           "websocket_replay"],
-          "^(unit|model|simulation)$"),
+           "websocket_replay", "fault_memory_test", "fault_seeds_test"],
+          "^(unit|model|simulation|fault)$"),
     Stage("tsan", "Clang, TSan", "tsan", ["all"], "^(unit|integration|kernel|load|snippets)$"),
     Stage("consumers", "installed package, subdirectory", "dev", ["all"], "^consumers$"),
     Stage("slow", "slow tests", "dev", ["all"], "^slow$", slow=True),

@@ -86,7 +86,11 @@ void loop::on_accept(const accepted& fresh) {
   owner_->let_in(fresh.descriptor);
   loop* const to = owner_->deal(*this, *services_[fresh.service]->of);
   if (to == nullptr || to == this) return adopt(fresh);
-  to->mail()->order(handover{*to, fresh});
+  try {
+    to->mail()->order(handover{*to, fresh});
+  } catch (const std::bad_alloc&) {  // it was reset on its way
+    owner_->readmit();
+  }
 }
 
 /// Serves what has come with the connection before the kernel's set hears of it: many end right
@@ -161,15 +165,6 @@ void loop::open(slot& c, const std::function<void(void*)>& make_session) {
   });
   if (!welcome) close(c, close_reason::overload);
   leave(c);
-}
-
-void loop::accept_again_after(duration pause) {
-  accept(false);
-  if (std::exchange(accept_paused_, true)) return;
-  timers_.call_after(pause, [this] {
-    accept_paused_ = false;
-    accept(true);
-  });
 }
 
 void loop::for_each_stream(void (*call)(engine&, stream&)) {

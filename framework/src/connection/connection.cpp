@@ -98,9 +98,12 @@ owed::~owed() {
     if (slot* const c = here->find(id_)) here->release_owed(*c);
     return;
   }
-  where_->order([id = id_](loop& there) {
-    if (slot* const c = there.find(id)) there.release_owed(*c);
-  });
+  try {
+    where_->order([id = id_](loop& there) {
+      if (slot* const c = there.find(id)) there.release_owed(*c);
+    });
+  } catch (const std::bad_alloc&) {  // it stays owed, until deadlines.handle
+  }
 }
 
 void connection::set_deadline(dwell::phase which, duration value) noexcept {

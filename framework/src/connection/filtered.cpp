@@ -80,10 +80,9 @@ void loop::resume_handshakes() {
   while (resumed < handshakes_.size() && handshakes_in_turn_ < handshakes_per_turn) {
     slot* const c = find(handshakes_[resumed++]);
     if (c == nullptr) continue;
-    const std::vector<std::byte> raw{c->kept.view().begin(), c->kept.view().end()};
-    c->kept.clear();
+    const byte_buffer raw = std::move(c->kept);
     c->yielded = false;
-    on_raw(*c, bytes{raw}, raw.size() >= piece);
+    on_raw(*c, bytes{raw.view()}, raw.size() >= piece);
     if (!c->is_released()) update_watch(*c);
   }
   handshakes_.erase(handshakes_.begin(),

@@ -111,6 +111,8 @@ void loop::end_of_input(slot& c) {
     return close_later(c);
   }
   step(c, lifecycle_event::peer_fin);
+  // A FIN is input for as long as anybody asks for it, also while output waits for the peer.
+  if (!c.is_released()) update_watch(c);
 }
 
 void loop::tell_end_of_input(slot& c) {

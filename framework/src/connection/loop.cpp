@@ -36,6 +36,7 @@ loop::loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
       mail_{std::make_shared<mailbox>(io, options.mailbox)},
       reaper_{io.now_tick()},
       timers_{io},
+      accept_pause_{io, timers_},
       freed_head_{no_slot},
       dirty_head_{no_slot},
       dirty_tail_{no_slot},
@@ -226,7 +227,18 @@ void loop::on_turn_begin() {
   counters_.turn_began.store(io_->now(), std::memory_order_relaxed);
 }
 
+void loop::obey(std::uint8_t standing) {
+  const auto is_asked = [standing](standing_order what) {
+    return (standing & static_cast<std::uint8_t>(what)) != 0;
+  };
+  if (is_asked(standing_order::pause_accepting)) accept_again_after(owner_->accept_pause());
+  if (is_asked(standing_order::look_for_room)) accept(!owner_->waits_for_room());
+  if (is_asked(standing_order::heed_pressure)) pressure_changed();
+  if (is_asked(standing_order::watch_pressure)) owner_->watch_pressure();
+}
+
 void loop::on_wake() {
+  if (const std::uint8_t standing = mail_->take_standing(); standing != 0) obey(standing);
   if (more_to_reap_) collect();
   if (!handshakes_.empty()) resume_handshakes();
   relieve();
@@ -234,9 +246,16 @@ void loop::on_wake() {
   if (!slices_.empty()) {
     unique_function<void(loop&)> run = std::move(slices_.front());
     slices_.pop_front();
-    run(*this);
+    carry_out(std::move(run));
     if (!slices_.empty()) io_->wake();
   }
+  std::size_t resumed = 0;
+  for (; resumed < posts_per_turn; ++resumed) {
+    suspension* const next = mail_->take_resumed();
+    if (next == nullptr) break;
+    next->resume();
+  }
+  if (resumed == posts_per_turn) io_->wake();
   // To the end of the mailbox, not of what was taken first: only what is put into an empty one
   // wakes.
   for (std::size_t done = 0; done < posts_per_turn; ++done) {
@@ -245,10 +264,17 @@ void loop::on_wake() {
       posted_done_ = 0;
       if (posted_.empty()) return;
     }
-    unique_function<void(loop&)> run = std::move(posted_[posted_done_++]);
-    run(*this);
+    carry_out(std::move(posted_[posted_done_++]));
   }
   io_->wake();
+}
+
+void loop::carry_out(unique_function<void(loop&)> order) noexcept {
+  try {
+    order(*this);
+  } catch (const std::exception& failure) {
+    owner_->task_failed(failure.what());
+  }
 }
 
 void loop::run_slice(unique_function<void(loop&)> slice) {

@@ -5,6 +5,7 @@
 #include "base/block_pool.hpp"
 #include "base/counters.hpp"
 #include "base/slab.hpp"
+#include "connection/accept_pause.hpp"
 #include "connection/draining.hpp"
 #include "connection/loop_counters.hpp"
 #include "connection/loop_owner.hpp"
@@ -152,13 +153,14 @@ class loop final : public engine_events {
   /// Runs `slice` in a turn in which no other slice runs: work that is too much for one turn asks
   /// again from there. Destroyed unrun when the loop ends first.
   void run_slice(unique_function<void(loop&)> slice);
+  /// An order of the server's: what it could not do for want of memory is logged.
+  void carry_out(unique_function<void(loop&)> order) noexcept;
   /// Nothing is run any more; whoever waits for it learns that by its destruction.
   void end_mail() noexcept;
   /// Takes over a connection that another loop accepted and reserved for.
   void adopt(const accepted& fresh);
   void accept(bool on) { io_->set_accepting(on); }
-  void accept_again_after(duration pause);
-  void pressure_changed();
+  void accept_again_after(duration pause) noexcept { accept_pause_.begin(pause); }
   void announce_end(duration over);  // by the answers to exchanges: of `over`, none to all
   void drain(const drain_pace& pace);
   void abort_all();
@@ -209,6 +211,7 @@ class loop final : public engine_events {
     return false;
   }
   void count_turn() noexcept;
+  void obey(std::uint8_t standing);
   void free_later(slot& c) noexcept;
   void free_slots();
   void append_dirty(slot& c) noexcept;
@@ -341,10 +344,9 @@ class loop final : public engine_events {
   slot* longest_idle() noexcept;
   void refuse(const accepted& fresh);
   void turn_away(const accepted& fresh);
+  void pressure_changed();
   void relieve();
   std::optional<tick> phase_end(const slot& c) const noexcept;
-  bool is_early(const slot& c) const noexcept;
-  std::optional<tick> reap_later(slot& c) noexcept;
   void publish_memory() noexcept;
 
   std::uint32_t index_;
@@ -357,6 +359,7 @@ class loop final : public engine_events {
   slab<slot> slots_;
   reaper reaper_;
   loop_timers timers_;
+  accept_pause accept_pause_;
   std::vector<std::unique_ptr<hosted_service>> services_;
   std::deque<kept_service> hosted_;                 // those that do not listen
   std::atomic<hosted_service*> outbound_{nullptr};  // the last of them, for any thread to count
@@ -382,7 +385,6 @@ class loop final : public engine_events {
   std::vector<std::byte> unfiltered_;      // room for what it makes of input
   std::vector<connection_id> handshakes_;  // that wait for their turn
   std::uint32_t handshakes_in_turn_ = 0;
-  bool accept_paused_ = false;
   loop_drain drain_;
   bool ending_ = false;
   bool more_to_reap_ = false;

@@ -36,6 +36,7 @@ class loop_owner {
   virtual void readmit() noexcept = 0;
   /// Nobody is let in until a slot is free.
   virtual void wait_for_room() noexcept = 0;
+  virtual bool waits_for_room() const noexcept = 0;
 
   // ── pressure ──
   virtual gate accepting() const noexcept = 0;
@@ -53,12 +54,15 @@ class loop_owner {
   virtual void memory_changed(std::int64_t bytes) noexcept = 0;
   /// A turn was longer than the server finds bearable.
   virtual void turn_was_long(duration length) noexcept = 0;
+  /// There is pressure: it is looked at again and again, on this loop.
+  virtual void watch_pressure() noexcept = 0;
 
   /// Where an accepted connection goes; null: to the loop that accepted it.
   virtual loop* deal(loop& from, const service& what) noexcept = 0;
   /// Accepting hit a limit of `where` that will last: pauses it for a moment, on all loops that it
   /// concerns. `relieved`: idle connections have left for it.
   virtual void pause_accepting(loop& where, bool relieved) noexcept = 0;
+  virtual duration accept_pause() const noexcept = 0;
   virtual void log_close(const slot& which, const close_record& record) noexcept = 0;
   virtual void log_failure(const slot& which, const char* what) noexcept = 0;
   /// A coroutine that belongs to no connection has ended with an exception.

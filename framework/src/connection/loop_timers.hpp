@@ -26,6 +26,10 @@ class loop_timers {
   std::uint32_t start(duration delay, timer_target& whom);
   /// One that has neither fired nor been cancelled.
   void cancel(std::uint32_t timer) noexcept;
+  /// A timer that does not run, and keeps its number until this is destroyed: once it is there,
+  /// restart() needs no memory.
+  std::uint32_t keep(timer_target& whom);
+  void restart(std::uint32_t kept, duration delay) noexcept;
   /// Calls once after `delay`, unless this is destroyed first.
   void call_after(duration delay, std::function<void()> call);
 
@@ -35,9 +39,13 @@ class loop_timers {
   std::optional<tick> next() const noexcept { return wheel_.next(); }
 
  private:
+  std::uint32_t make(timer_target& whom, bool kept);
+  void arm(std::uint32_t which, duration delay) noexcept;
+
   struct timer {
     timer_target* whom;
     bool put_off;
+    bool kept;
   };
   struct delayed_call;
 

@@ -1,6 +1,10 @@
 #include "connection/mailbox.hpp"
 
+#include <dwell/connection/suspension.hpp>
+
 #include "engine/engine.hpp"
+
+#include <utility>
 
 namespace dwell::inline v0 {
 
@@ -23,6 +27,26 @@ void mailbox::order(unique_function<void(loop&)> fn) {
   if (sleeper_ != nullptr) push(lock, std::move(fn));
 }
 
+void mailbox::order(standing_order what) noexcept {
+  const std::lock_guard lock{mutex_};
+  if (sleeper_ == nullptr) return;
+  standing_.fetch_or(static_cast<std::uint8_t>(what), std::memory_order_release);
+  sleeper_->wake();
+}
+
+void mailbox::resume(suspension& which) noexcept {
+  const std::lock_guard lock{mutex_};
+  if (sleeper_ == nullptr) return;
+  (resumed_ == nullptr ? resumed_ : last_resumed_->next_resumed_) = &which;
+  last_resumed_ = &which;
+  sleeper_->wake();
+}
+
+suspension* mailbox::take_resumed() noexcept {
+  const std::lock_guard lock{mutex_};
+  return resumed_ == nullptr ? nullptr : std::exchange(resumed_, resumed_->next_resumed_);
+}
+
 std::vector<unique_function<void(loop&)>> mailbox::take() {
   const std::lock_guard lock{mutex_};
   return std::exchange(waiting_, {});
@@ -33,6 +57,7 @@ void mailbox::close() {
   {
     const std::lock_guard lock{mutex_};
     sleeper_ = nullptr;
+    resumed_ = nullptr;
     unrun.swap(waiting_);
   }
 }

@@ -198,14 +198,6 @@ void loop::end_slow(slot& c, close_reason reason) {
   leave(c);
 }
 
-/// Ends an idle connection, or says when it is its turn.
-std::optional<tick> loop::reap_in_turn(slot& c, close_reason reason) {
-  if (const auto later = reap_later(c)) return later;
-  if (reason == close_reason::idle_timeout && is_early(c)) c.counters().shrunk.add();
-  reap(c, reason);
-  return std::nullopt;
-}
-
 /// Asks the kernel how much the peer has acknowledged. True when that is more than at the last
 /// look, or all.
 bool loop::check_acknowledged(slot& c) noexcept {

@@ -113,7 +113,8 @@ void loop::refuse(const accepted& fresh) {
 // ── the ladder ──
 
 void loop::pressure_changed() {
-  if (!accept_paused_) accept(owner_->accepting() != gate::closed);  // else when that is over
+  if (!accept_pause_.lasts())
+    accept(owner_->accepting() != gate::closed);  // else when that is over
   pressure_.shrinks_idle = owner_->shrinks_idle();
   if (pressure_.shrinks_idle) pressure_.rearm_from = 0;
   pressure_.evicts = owner_->evicts();
@@ -145,22 +146,21 @@ std::optional<tick> loop::phase_end(const slot& c) const noexcept {
   return c.clock.since() + std::min(idle, less - less / 10 * jitter / 1'024);
 }
 
-/// Its own deadline, not what pressure has made of it.
-bool loop::is_early(const slot& c) const noexcept {
-  const auto own = c.clock.due(c.limits());
-  return !own || before(io_->now_tick(), *own);
-}
-
-/// When a connection that is to be reaped now has its turn, if that is later.
-std::optional<tick> loop::reap_later(slot& c) noexcept {
-  const bool has_turn = c.has_reap_turn;
+/// Ends an idle connection, or says when it is its turn.
+std::optional<tick> loop::reap_in_turn(slot& c, close_reason reason) {
+  if (!c.has_reap_turn) {
+    if (const std::uint64_t wait = pressure_.pace.wait(io_->now()); wait != 0) {
+      c.has_reap_turn = true;
+      counters_.reaped_later.add();
+      return io_->now_tick() + duration{static_cast<std::int64_t>(wait)};
+    }
+  }
   c.has_reap_turn = false;
-  if (has_turn) return std::nullopt;
-  const std::uint64_t wait = pressure_.pace.wait(io_->now());
-  if (wait == 0) return std::nullopt;
-  c.has_reap_turn = true;
-  counters_.reaped_later.add();
-  return io_->now_tick() + duration{static_cast<std::int64_t>(wait)};
+  const auto own_deadline = c.clock.due(c.limits());
+  const bool is_early = !own_deadline || before(io_->now_tick(), *own_deadline);
+  if (reason == close_reason::idle_timeout && is_early) c.counters().shrunk.add();
+  reap(c, reason);
+  return std::nullopt;
 }
 
 /// Tells the server how much more, or less, the loop holds, if that is much.

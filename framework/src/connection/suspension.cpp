@@ -58,9 +58,7 @@ void suspension::resume_within() {
 
 void suspension::waits_for_peer(bool on) noexcept { waiting_->owe(!on); }
 
-void suspension::resume_later() {
-  host().mail()->order([this](loop&) { resume(); });
-}
+void suspension::resume_later() noexcept { host().mail()->resume(*this); }
 
 loop& suspension::host() const noexcept { return waiting_->host(); }
 

@@ -4,16 +4,6 @@
 #include <algorithm>
 
 namespace dwell::inline v0 {
-namespace {
-
-/// EMFILE and its like last until something is closed: forty questions a second are enough, those
-/// of all loops together, and each loop asks at least once a second.
-duration accept_pause(std::size_t loops) noexcept {
-  const auto together = duration{25 + 25 * static_cast<std::int64_t>(loops)};
-  return std::min(together, duration{800});
-}
-
-}  // namespace
 
 bool server_core::admit() noexcept {
   if (!ladder_.take()) return false;
@@ -27,18 +17,16 @@ void server_core::readmit() noexcept {
   if (is_client_) return end_work();
   if (tables_ != nullptr && tables_->turn.is_vacant()) fill_vacant_turn(0);
   if (!has_room || !ladder_.is_waiting() || !ladder_.end_waiting()) return;
-  order_all([](loop& each) { each.accept(true); });
+  order_all(standing_order::look_for_room);
 }
 
 void server_core::wait_for_room() noexcept {
   if (!ladder_.begin_waiting()) return;
   climb();
-  order_all([this](loop& each) {
-    if (ladder_.is_waiting()) each.accept(false);
-  });
+  order_all(standing_order::look_for_room);
   // A slot may have come free between the refusal and the flag: then nobody else would notice.
   if (ladder_.taken() < ladder_.limit() && ladder_.end_waiting()) {
-    order_all([](loop& each) { each.accept(true); });
+    order_all(standing_order::look_for_room);
   }
 }
 
@@ -56,10 +44,20 @@ loop* server_core::deal(loop& from, const service& what) noexcept {
 void server_core::pause_accepting(loop& where, bool relieved) noexcept {
   ladder_.ran_out_of_descriptors(relieved);
   climb();
-  const duration pause = accept_pause(hosts_.size());
-  if (tables_ != nullptr) return rest_from_accepting(where, pause);
+  if (tables_ != nullptr) return rest_from_accepting(where, accept_pause());
   where.accept(false);  // before the order has come
-  order_all([pause](loop& each) { each.accept_again_after(pause); });
+  order_all(standing_order::pause_accepting);
+}
+
+/// EMFILE and its like last until something is closed: forty questions a second are enough, those
+/// of all loops together, and each loop asks at least once a second.
+duration server_core::accept_pause() const noexcept {
+  const auto together = duration{25 + 25 * static_cast<std::int64_t>(hosts_.size())};
+  return std::min(together, duration{800});
+}
+
+void server_core::order_all(standing_order what) noexcept {
+  for (const auto& host : hosts_) host->connections->mail()->order(what);
 }
 
 }  // namespace dwell::inline v0

@@ -54,7 +54,7 @@ std::uint64_t server_core::set_connections(std::uint64_t connections) {
   // Before the flag is looked at, as wait_for_room() and readmit() do in the opposite order.
   ladder_.set_limit(now);
   order_all([now](loop& each) { each.reserve(now); });
-  if (ladder_.end_waiting()) order_all([](loop& each) { each.accept(true); });
+  if (ladder_.end_waiting()) order_all(standing_order::look_for_room);
   climb();
   return now;
 }

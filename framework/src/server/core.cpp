@@ -130,6 +130,7 @@ void server_core::add_loop(loop_host& host) {
                                                          .longest_turn = options_.pressure.turn,
                                                          .idle_share = options_.pressure.idle_share,
                                                          .reap_rate = options_.pressure.reap_rate});
+  if (hosts_.size() == 1) pressure_watch_.belong_to(*host.connections);
 }
 
 endpoint server_core::serve(service_options options, handler what) {

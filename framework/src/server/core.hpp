@@ -48,6 +48,23 @@ struct loop_host {
   void end_workers();
 };
 
+/// Looks at the pressure again and again while there is some, on loop 0. It needs no memory to.
+class pressure_watch final : public timer_target {
+ public:
+  explicit pressure_watch(server_core& of) noexcept : of_{&of} {}
+  void belong_to(loop& first) {
+    timers_ = &first.timers();
+    timer_ = timers_->keep(*this);
+  }
+  void again() noexcept { timers_->restart(timer_, pressure_ladder::interval); }
+
+ private:
+  void fire() override;
+  server_core* of_;
+  loop_timers* timers_ = nullptr;
+  std::uint32_t timer_ = 0;
+};
+
 /// The server behind the facade: services, loops, the connection limit, and the way to the end.
 class server_core final : public loop_owner {
  public:
@@ -104,6 +121,7 @@ class server_core final : public loop_owner {
   void task_failed(const char* what) noexcept override;
   void readmit() noexcept override;
   void wait_for_room() noexcept override;
+  bool waits_for_room() const noexcept override { return ladder_.is_waiting(); }
   gate accepting() const noexcept override { return ladder_.accepting(); }
   bool shrinks_idle() const noexcept override { return ladder_.shrinks_idle(); }
   bool evicts() const noexcept override { return ladder_.evicts(); }
@@ -112,8 +130,10 @@ class server_core final : public loop_owner {
   void let_in(int descriptor) noexcept override;
   void memory_changed(std::int64_t bytes) noexcept override;
   void turn_was_long(duration length) noexcept override;
+  void watch_pressure() noexcept override;
   loop* deal(loop& from, const service& what) noexcept override;
   void pause_accepting(loop& where, bool relieved) noexcept override;
+  duration accept_pause() const noexcept override;
   void log_close(const slot& which, const close_record& record) noexcept override;
   void log_failure(const slot& which, const char* what) noexcept override;
   void log_accept_failed(int error, std::uint64_t now) noexcept override;
@@ -124,6 +144,7 @@ class server_core final : public loop_owner {
   server& facade() noexcept override { return *facade_; }
 
  private:
+  friend pressure_watch;
   /// Milliseconds, for any thread.
   std::uint64_t now() const noexcept;
   void begin_work() noexcept { work_.fetch_add(1, std::memory_order_relaxed); }
@@ -136,12 +157,12 @@ class server_core final : public loop_owner {
   /// Something was reported that may take the ladder up.
   void climb() noexcept;
   void take_step(const pressure_ladder::step& step) noexcept;
-  void watch_pressure() noexcept;
-  void check_pressure(loop& on) noexcept;
+  void look_at_pressure() noexcept;
   listener_options listener_for(const service& what) const;
   endpoint listen(service& what);
   void secure(service& what);
   void order_all(const std::function<void(loop&)>& order) noexcept;
+  void order_all(standing_order what) noexcept;
   void begin();
   void start_loops();
   void run_loop(loop_host& host);
@@ -178,6 +199,7 @@ class server_core final : public loop_owner {
   std::unique_ptr<process_signals> signals_;
   std::unique_ptr<own_tables> tables_;  // null: the process's, for all
   pressure_ladder ladder_;
+  pressure_watch pressure_watch_{*this};
   std::atomic<bool> watching_pressure_{false};
   std::atomic<std::uint64_t> work_{0};  // of a client: coroutines and connections
   bool is_client_ = false;

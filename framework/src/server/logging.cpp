@@ -29,6 +29,12 @@ std::string peer_of(const slot& which) {
   return text;
 }
 
+/// The name of an errno value: what a connection was lost by.
+std::string in_brackets(int error) {
+  const char* const name = error == 0 ? nullptr : ::strerrorname_np(error);
+  return name == nullptr ? std::string{} : " (" + std::string{name} + ')';
+}
+
 std::string and_suppressed(std::uint64_t count) {
   return count == 0 ? std::string{} : " (and " + std::to_string(count) + " more like it)";
 }
@@ -43,13 +49,13 @@ void server_core::log_close(const slot& which, const close_record& record) noexc
   if (!pass) return;
   try {
     logger_->log(level,
-                 "{} {} {}: {} in {} after {} ms, {} exchanges, {} B in, {} B out, {} by {}, "
+                 "{} {} {}: {}{} in {} after {} ms, {} exchanges, {} B in, {} B out, {} by {}, "
                  "TIME_WAIT {} ({}){}{}",
                  which.options().name, to_string(which.id()), peer_of(which),
-                 to_string(record.reason), to_string(record.phase), record.age.count(),
-                 record.exchanges, record.received, record.sent, to_string(record.done),
-                 to_string(record.first), to_string(record.time_wait), to_string(record.certainty),
-                 filter_failure(which), and_suppressed(suppressed));
+                 to_string(record.reason), in_brackets(record.error), to_string(record.phase),
+                 record.age.count(), record.exchanges, record.received, record.sent,
+                 to_string(record.done), to_string(record.first), to_string(record.time_wait),
+                 to_string(record.certainty), filter_failure(which), and_suppressed(suppressed));
   } catch (const std::exception&) {  // no memory for a log line is no reason to stop serving
   }
 }

@@ -32,8 +32,10 @@ void server_core::climb() noexcept {
 }
 
 void server_core::take_step(const pressure_ladder::step& step) noexcept {
-  order_all([](loop& each) { each.pressure_changed(); });
-  watch_pressure();
+  order_all(standing_order::heed_pressure);
+  if (!watching_pressure_.exchange(true)) {
+    hosts_.front()->connections->mail()->order(standing_order::watch_pressure);
+  }
   if (step.from == step.to) return;
   const auto [pass, suppressed] = pressure_lines_.ask(now());
   if (!pass) return;
@@ -51,23 +53,22 @@ void server_core::take_step(const pressure_ladder::step& step) noexcept {
   }
 }
 
-/// One timer on loop 0, and only while there is pressure.
-void server_core::watch_pressure() noexcept {
-  if (watching_pressure_.exchange(true)) return;
-  hosts_.front()->connections->mail()->order([this](loop& first) { check_pressure(first); });
-}
+void server_core::watch_pressure() noexcept { pressure_watch_.again(); }
 
-void server_core::check_pressure(loop& first) noexcept {
-  first.timers().call_after(pressure_ladder::interval, [this, &first] {
-    if (const auto step = ladder_.tick()) {
-      take_step(*step);
-    } else if (ladder_.evicts()) {
-      order_all([](loop& each) { each.pressure_changed(); });
-    }
-    if (ladder_.level() != pressure_level::normal) return check_pressure(first);
+void pressure_watch::fire() { of_->look_at_pressure(); }
+
+/// Every tenth of a second, on loop 0, and only while there is some.
+void server_core::look_at_pressure() noexcept {
+  if (const auto step = ladder_.tick()) {
+    take_step(*step);
+  } else if (ladder_.evicts()) {
+    order_all(standing_order::heed_pressure);
+  }
+  if (ladder_.level() == pressure_level::normal) {
     watching_pressure_ = false;
-    if (ladder_.level() != pressure_level::normal) watch_pressure();
-  });
+    if (ladder_.level() == pressure_level::normal || watching_pressure_.exchange(true)) return;
+  }
+  pressure_watch_.again();
 }
 
 }  // namespace dwell::inline v0

@@ -1,6 +1,7 @@
 #include "tls/credentials.hpp"
 
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <new>
 #include <stdexcept>
@@ -88,6 +89,9 @@ void trust(SSL_CTX& context, const std::string& authorities, const std::string& 
         (named && SSL_CTX_add_client_CA(&context, next.get()) != 1)) {
       throw std::bad_alloc{};
     }
+    // OpenSSL would read its extensions at the first handshake, and what fails then, for want of
+    // memory, it holds against the certificate for ever.
+    X509_check_purpose(next.get(), -1, 0);
     ++count;
   }
   if (count == 0) {

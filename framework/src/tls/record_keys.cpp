@@ -28,14 +28,10 @@ std::size_t index_of(const record_layer::suite& which) noexcept {
 }
 
 const EVP_CIPHER* cipher_of(const record_layer::suite& which) noexcept {
-  static const auto fetched = [] {
-    std::array<cipher_ptr, suites.size()> all;
-    for (std::size_t i = 0; i < suites.size(); ++i) {
-      all[i].reset(EVP_CIPHER_fetch(nullptr, suites[i].cipher, nullptr));
-    }
-    return all;
-  }();
-  return fetched[index_of(which)].get();
+  thread_local std::array<cipher_ptr, suites.size()> all;
+  cipher_ptr& mine = all[index_of(which)];
+  if (!mine) mine.reset(EVP_CIPHER_fetch(nullptr, which.cipher, nullptr));
+  return mine.get();
 }
 
 /// One for each suite and way of a thread, not of a connection: it is told the key when another
@@ -68,20 +64,18 @@ keyed_cipher& cipher_here(const record_layer::suite& with, bool sealing) noexcep
 
 /// HMAC with the suite's hash; null: out of memory.
 EVP_MAC_CTX* mac_here(const record_layer::suite& with) noexcept {
-  thread_local const auto all = [] {
-    const mac_ptr fetched{EVP_MAC_fetch(nullptr, "HMAC", nullptr)};
-    std::array<mac_context_ptr, suites.size()> made;
-    for (std::size_t i = 0; i < suites.size() && fetched; ++i) {
-      const std::array<OSSL_PARAM, 2> how{
-          OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-                                           const_cast<char*>(suites[i].digest), 0),  // only read
-          OSSL_PARAM_construct_end()};
-      made[i].reset(EVP_MAC_CTX_new(fetched.get()));
-      if (made[i] && EVP_MAC_CTX_set_params(made[i].get(), how.data()) != 1) made[i].reset();
-    }
-    return made;
-  }();
-  return all[index_of(with)].get();
+  thread_local std::array<mac_context_ptr, suites.size()> all;
+  mac_context_ptr& mine = all[index_of(with)];
+  if (mine) return mine.get();
+  const mac_ptr fetched{EVP_MAC_fetch(nullptr, "HMAC", nullptr)};
+  if (!fetched) return nullptr;
+  const std::array<OSSL_PARAM, 2> how{
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(with.digest),
+                                       0),  // only read
+      OSSL_PARAM_construct_end()};
+  mine.reset(EVP_MAC_CTX_new(fetched.get()));
+  if (mine && EVP_MAC_CTX_set_params(mine.get(), how.data()) != 1) mine.reset();
+  return mine.get();
 }
 
 const unsigned char* raw(bytes data) noexcept {

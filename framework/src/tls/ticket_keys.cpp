@@ -17,9 +17,11 @@ int index_of_keys() {
   return index;
 }
 
-/// Fetched once; EVP_aes_256_cbc() would be looked up for each ticket.
+/// Fetched once a thread; EVP_aes_256_cbc() would be looked up for each ticket. Null: out of
+/// memory.
 const EVP_CIPHER* ticket_cipher() {
-  static const cipher_ptr fetched{EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr)};
+  thread_local cipher_ptr fetched;
+  if (!fetched) fetched.reset(EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr));
   return fetched.get();
 }
 
@@ -46,6 +48,7 @@ int ticket_keys::on_ticket(SSL* of, unsigned char* name, unsigned char* iv, EVP_
   auto& self =
       *static_cast<ticket_keys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(of), index_of_keys()));
   key with;
+  if (ticket_cipher() == nullptr) return -1;
   if (sealing == 1) {
     const auto newest = self.current(tls_filter::now());
     if (!newest || RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher())) != 1) return -1;

@@ -68,7 +68,8 @@ BIO_METHOD* wire_method() {
 
 /// One for all connections of a thread: it holds nothing of theirs.
 BIO* wire_bio() {
-  thread_local const bio_ptr mine{BIO_new(wire_method())};
+  thread_local bio_ptr mine;
+  if (!mine) mine.reset(BIO_new(wire_method()));
   if (!mine) throw std::bad_alloc{};
   return mine.get();
 }
@@ -324,7 +325,10 @@ std::unique_ptr<tls_filter::agreement> tls_filter::agree() const {
   const X509* const shown = SSL_get0_peer_certificate(of);
   if (shown != nullptr && SSL_get_verify_result(of) == X509_V_OK) {
     const bio_ptr into{BIO_new(BIO_s_mem())};
-    X509_NAME_print_ex(into.get(), X509_get_subject_name(shown), 0, XN_FLAG_RFC2253);
+    if (!into ||
+        X509_NAME_print_ex(into.get(), X509_get_subject_name(shown), 0, XN_FLAG_RFC2253) < 0) {
+      throw std::bad_alloc{};  // a part of a name would be somebody else's
+    }
     char* name = nullptr;
     const long length = BIO_get_mem_data(into.get(), &name);
     made->peer.assign(name, static_cast<std::size_t>(length));

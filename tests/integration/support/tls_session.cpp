@@ -3,6 +3,7 @@
 #include <dwell/tls/self_signed.hpp>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include <array>
@@ -28,6 +29,23 @@ SSL_CTX* client_context() {
   throw std::runtime_error{std::string{where} + ": " + (reason == nullptr ? "TLS" : reason)};
 }
 
+void use(SSL& ssl, const tls_certificate& own) {
+  const auto reading = [](const std::string& text) {
+    return BIO_new_mem_buf(text.data(), static_cast<int>(text.size()));
+  };
+  BIO* const chain = reading(own.chain);
+  BIO* const from = reading(own.private_key);
+  X509* const certificate = PEM_read_bio_X509(chain, nullptr, nullptr, nullptr);
+  EVP_PKEY* const key = PEM_read_bio_PrivateKey(from, nullptr, nullptr, nullptr);
+  if (SSL_use_certificate(&ssl, certificate) != 1 || SSL_use_PrivateKey(&ssl, key) != 1) {
+    fail("client certificate");
+  }
+  EVP_PKEY_free(key);
+  X509_free(certificate);
+  BIO_free(from);
+  BIO_free(chain);
+}
+
 }  // namespace
 
 const tls_certificate& test_certificate() {
@@ -41,6 +59,7 @@ tls_session::tls_session(const tls_session_options& how) : ssl_{SSL_new(client_c
   if (!ssl_) throw std::bad_alloc{};
   SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   SSL_set_connect_state(ssl_.get());
+  if (how.certificate != nullptr) use(*ssl_, *how.certificate);
   if (how.version == 0) return;
   SSL_set_min_proto_version(ssl_.get(), how.version);
   SSL_set_max_proto_version(ssl_.get(), how.version);

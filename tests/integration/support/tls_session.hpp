@@ -16,6 +16,7 @@ const tls_certificate& test_certificate();
 
 struct tls_session_options {
   int version = 0;  ///< TLS1_2_VERSION, TLS1_3_VERSION; 0: the best of both
+  const tls_certificate* certificate = nullptr;  ///< its own; null: none
 };
 
 /// The client's end of TLS, away from any socket. Trusts everybody. What OpenSSL objects to throws

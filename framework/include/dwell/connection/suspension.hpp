@@ -12,6 +12,7 @@ namespace dwell::inline v0 {
 
 class connection;
 class loop;
+class mailbox;
 
 /// Something that waits for a moment on a loop's wheel. Owned by whoever starts it.
 class timer_target {
@@ -43,8 +44,8 @@ class suspension {
   void suspend(std::coroutine_handle<> sleeper) noexcept;
   /// Goes on with the coroutine, as a handler call of its own: not while another one runs.
   void resume() noexcept;
-  /// Does that in the loop's next turn. From any thread; once.
-  void resume_later();
+  /// Does that in one of the loop's next turns. From any thread; once. Needs no memory.
+  void resume_later() noexcept;
   /// Goes on with the coroutine at once: for connection_ended().
   void resume_ended();
   /// The same, from a callback of the connection that it belongs to.
@@ -64,6 +65,8 @@ class suspension {
 
  private:
   friend coroutine;
+  friend loop;
+  friend mailbox;
   void link(suspension*& list) noexcept;
   void unlink() noexcept;
   /// The connection's descriptor is released. Whoever can should stop waiting.
@@ -73,6 +76,7 @@ class suspension {
   std::coroutine_handle<> sleeper_;
   suspension* next_ = nullptr;
   suspension** link_ = nullptr;
+  suspension* next_resumed_ = nullptr;  // the mailbox's
 };
 
 }  // namespace dwell::inline v0

@@ -250,8 +250,9 @@ bool epoll_engine::accept_from(const listener& from) {
     }
     const int error = errno;
     events().unreserve(terms);
-    // EAGAIN ends the batch; what concerns one connection only (accept(2)) waits for the next.
-    more = error == ECONNABORTED;
+    // EAGAIN ends the batch; what concerns one connection only (accept(2)), or none, waits for the
+    // next.
+    more = error == ECONNABORTED || error == EINTR;
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
       events().on_accept_failed(error);
     }

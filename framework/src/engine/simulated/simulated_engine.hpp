@@ -13,8 +13,8 @@ namespace dwell::inline v0 {
 /// An engine in virtual time over a simulated network. What it does in one turn (accept, I/O,
 /// timer, wake) and in which order is drawn from the network's seed, within what epoll_engine
 /// promises. Time stands still during a turn. Its clock starts `epoch` milliseconds after zero, so
-/// that a test may begin before the 32-bit wrap.
-class simulated_engine final : public engine, private network_host {
+/// that a test may begin before the 32-bit wrap. A test may come between it and its loop.
+class simulated_engine : public engine, private network_host {
  public:
   simulated_engine(block_pool& pool, network& net, std::uint64_t epoch);
   ~simulated_engine() override;
