@@ -1,3 +1,4 @@
+#include "connection/address_limits.hpp"
 #include "connection/loop.hpp"
 #include "connection/proxy_header_reader.hpp"
 
@@ -85,6 +86,7 @@ void loop::on_accept(const accepted& fresh) {
   if (!may_come(fresh)) return unreserve(fresh.terms);
   if (!take_place(fresh.terms)) {
     services_[fresh.service]->counters.refused.add();  // before the client can know
+    leave_address(*services_[fresh.service]->of, fresh.peer);
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
     return;
@@ -139,6 +141,7 @@ slot* loop::take_in(const accepted& fresh) {
   slot* const c = make_slot(hosted, fresh.peer);
   if (c == nullptr) {
     hosted.counters.refused.add();  // before the client can know
+    leave_address(*hosted.of, fresh.peer);
     stream unwanted{.descriptor = fresh.descriptor};
     io_->release(unwanted, dwell::release::reset);
     owner_->readmit();
@@ -148,6 +151,8 @@ slot* loop::take_in(const accepted& fresh) {
   c->io.is_tcp = !c->options().listen.is_unix();
   c->io.corked = hosted.of->corked;
   c->io.no_time_wait = hosted.of->no_time_wait;
+  c->has_address_counted = hosted.of->addresses != nullptr && !hosted.of->proxies &&
+                           hosted.of->addresses->counts(c->peer);
   hosted.counters.opened.add();
   return c;
 }

@@ -24,6 +24,7 @@ struct service_counters {
   counter reap_raced;
   counter evicted;
   counter refused;
+  counter over_address_limit;
   std::array<counter, handshake_result_count> handshakes;  ///< TLS
   std::array<counter, proxy_header_result_count> proxy_headers;
   counter exchanges;

@@ -151,6 +151,7 @@ struct slot final : connection {
   bool said_end : 1 = false;             // the peer has, by its filter's protocol
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
   bool sends_file : 1 = false;           // it has an outgoing_file
+  bool has_address_counted : 1 = false;  // in address_limits
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;

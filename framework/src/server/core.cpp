@@ -53,6 +53,7 @@ void add_counts(const service_counters& of, connection_counts& sum) noexcept {
   sum.reap_raced += of.reap_raced.read();
   sum.evicted += of.evicted.read();
   sum.refused += of.refused.read();
+  sum.over_address_limit += of.over_address_limit.read();
   read_each(of.handshakes, sum.handshakes);
   read_each(of.proxy_headers, sum.proxy_headers);
   sum.exchanges += of.exchanges.read();
@@ -186,7 +187,8 @@ endpoint server_core::serve(service_options options, handler what) {
   auto made =
       std::make_unique<service>(service{.index = static_cast<std::uint32_t>(services_.size()),
                                         .options = std::move(options),
-                                        .what = std::move(what)});
+                                        .what = std::move(what),
+                                        .addresses = addresses_.get()});
   secure(*made);
   if (endpoint& where = made->options.listen; where.is_descriptor()) {
     made->inherited = descriptor_of(where);

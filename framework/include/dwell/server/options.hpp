@@ -33,6 +33,8 @@ struct server_options {
   /// What becomes of a new connection beyond that. evict_idle: a client that speaks is worth more
   /// than one that is silent.
   when_full full = when_full::evict_idle;
+  /// What the clients of one address may take of that; off.
+  per_address_limits per_address{};
   /// How the server ends.
   drain_options drain{};
   /// Functions posted to one loop and not yet run; at least 1. Beyond it server::post says false.
