@@ -12,6 +12,7 @@ import sys
 STRUCTURES = [
     ("server_options", "server/options.hpp", "server_options"),
     ("drain_options", "server/options.hpp", "drain"),
+    ("pressure_options", "server/pressure.hpp", "pressure"),
     ("service_options", "connection/options.hpp", "service_options"),
     ("endpoint", "net/endpoint.hpp", "listen"),
     ("deadlines", "deadline/deadlines.hpp", "deadlines"),
@@ -32,6 +33,7 @@ ENUMERATIONS = [
     ("close_method", "closing/close_plan.hpp"),
     ("connection_mode", "connection/options.hpp"),
     ("when_full", "connection/options.hpp"),
+    ("descriptor_tables", "server/options.hpp"),
     ("client_certificates", "net/tls_options.hpp"),
 ]
 INTRODUCTION = """\

@@ -38,6 +38,7 @@ class no_kernel final : public engine {
     input_left_ = false;
     return {.what = received::outcome::data, .data = bytes{input_buffer(), 64}};
   }
+  bool has_input(const stream&) noexcept override { return input_left_; }
   sent send(stream&, std::span<const iovec> data, after_this) noexcept override {
     std::size_t count = 0;
     for (const iovec& each : data) count += each.iov_len;

@@ -98,6 +98,14 @@ void command_line::add_server_flags() {
                   "New ones from one address in a second")
       ->check(CLI::Range(1, 1'000'000).description(""))
       ->type_name("N");
+  dwell::drain_options& drain = chosen_.server.drain;
+  add_deadline("--drain-delay", drain.delay, "Goes on accepting for this long, not ready [0s]");
+  add_deadline("--drain-deadline", drain.deadline, "Exchanges may take this long to end [10s]");
+  add_deadline("--drain-spread", drain.spread, "Closes idle connections over this time [0s]");
+  add_choice("--tables", chosen_.server.tables,
+             {{"shared", dwell::descriptor_tables::shared},
+              {"per-loop", dwell::descriptor_tables::per_loop}},
+             "Descriptors: one table for the process, or one for each loop [shared]");
   add_choice(
       "--log-level", log_level_,
       {{"off", "off"}, {"error", "error"}, {"warn", "warn"}, {"info", "info"}, {"debug", "debug"}},

@@ -13,7 +13,8 @@ server_options to_server_options(client_options options) {
   return {.threads = options.threads,
           .connections = options.connections,
           .workers = options.workers,
-          .logger = std::move(options.logger)};
+          .logger = std::move(options.logger),
+          .tables = options.tables};
 }
 
 }  // namespace

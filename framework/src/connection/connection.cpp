@@ -154,8 +154,8 @@ void connection::answer_goes_on() noexcept {
 bool connection::exchange_finished() noexcept {
   return host(*this).finish_exchange(as_slot(*this));
 }
-bool connection::last_exchange() const noexcept {
-  return host(*this).is_last_exchange(as_slot(*this));
+bool connection::last_exchange(bool more_came) noexcept {
+  return host(*this).shall_announce_end(as_slot(*this), more_came);
 }
 void connection::announced_close() noexcept { as_slot(*this).announced = true; }
 

@@ -47,7 +47,10 @@ void loop::on_raw(slot& c, bytes raw, bool more) {
       finish_handshake(c);
       if (c.is_released()) return;
     }
-    if (got.size != 0) on_input(c, {unfiltered_.data(), got.size}, more);
+    if (got.size != 0) {
+      c.spoken = true;
+      on_input(c, {unfiltered_.data(), got.size}, more);
+    }
     if (c.is_released()) return;
     if (failed) close(c, close_reason::protocol_error);
     if (got.now == stream_filter::progress::ended) return end_of_messages(c);
@@ -103,6 +106,7 @@ stream_filter::received loop::unfilter(slot& c, bytes raw) {
 void loop::finish_handshake(slot& c) {
   count_handshake(c, c.filter().resumed() ? handshake_result::resumed : handshake_result::full);
   c.clock.enter(phase::idle, io_->now_tick());
+  c.last_activity = io_->now_tick();
   c.nearer_deadline = true;
   if (!c.outbound) return open(c);
   if (c.rare->waiting != nullptr) std::exchange(c.rare->waiting, nullptr)->on_secured();

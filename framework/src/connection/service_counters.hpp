@@ -1,5 +1,6 @@
 #pragma once
 
+#include <dwell/closing/close_plan.hpp>
 #include <dwell/closing/close_reason.hpp>
 #include <dwell/closing/close_record.hpp>
 #include <dwell/net/handshake_result.hpp>
@@ -18,6 +19,7 @@ struct service_counters {
   counter released;  ///< descriptors: opened − released are live
   counter freed;     ///< slots: released − freed wait for frames
   std::array<counter, close_reason_count> closed;
+  std::array<counter, close_method_count> methods;
   std::array<counter, time_wait_count> time_wait;
   recent_count time_wait_here;  ///< those closed last, with TIME_WAIT here or at both ends
   counter observed;
@@ -25,6 +27,7 @@ struct service_counters {
   counter evicted;
   counter refused;
   counter over_address_limit;
+  counter shrunk;                                          ///< idle_timeout before deadlines.idle
   std::array<counter, handshake_result_count> handshakes;  ///< TLS
   std::array<counter, proxy_header_result_count> proxy_headers;
   counter exchanges;

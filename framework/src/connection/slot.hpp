@@ -135,6 +135,8 @@ struct slot final : connection {
   bool lingered : 1 = false;
   bool reaped : 1 = false;               // what comes now has crossed our FIN
   bool linger : 1 = false;               // more input may come: the lingering form
+  bool told_to_leave : 1 = false;        // by this answer, since the server drains
+  bool exchange_over : 1 = false;        // in a drain: the running callback has finished one
   bool close_when_answered : 1 = false;  // the peer's FIN came and nobody minds
   bool flush_awaited : 1 = false;        // tell the handler when the queue is empty
   bool nearer_deadline : 1 = true;       // one came into force that the reaper does not know of
@@ -151,6 +153,9 @@ struct slot final : connection {
   bool said_end : 1 = false;             // the peer has, by its filter's protocol
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
   bool sends_file : 1 = false;           // it has an outgoing_file
+  bool refused : 1 = false;              // it is told that there is no room, and no more
+  bool has_reap_turn : 1 = false;        // it was to be reaped, and waits for its turn
+  bool spoken : 1 = false;               // filtered: the peer, beyond the handshake
   bool has_address_counted : 1 = false;  // in address_limits
 
   std::uint64_t generation() const noexcept {

@@ -1,5 +1,7 @@
 #include "net/close_sequence.hpp"
 
+#include "net/raw_calls.hpp"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -37,7 +39,7 @@ bool no_time_wait_works() noexcept {
 void close_with_reset(int descriptor) noexcept {
   const linger at_once{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  ::close(descriptor);
+  raw_close(descriptor);
 }
 
 }  // namespace dwell::inline v0

@@ -1,6 +1,7 @@
 #include "net/outgoing.hpp"
 
 #include "net/connection_options.hpp"
+#include "net/raw_calls.hpp"
 
 #include <cerrno>
 #include <cstddef>
@@ -61,10 +62,10 @@ bool is_connected_to_itself(int descriptor, const raw_address& to) noexcept {
 }  // namespace
 
 outgoing_socket begin_connect(const raw_address& to, const outgoing_options& how) noexcept {
-  const int descriptor = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int descriptor = raw_socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (descriptor < 0) return {.error = errno};
   const auto give_up = [descriptor](int error, bool at_source = false) {
-    ::close(descriptor);
+    raw_close(descriptor);
     return outgoing_socket{.error = error, .at_source = at_source};
   };
   if (const int error = set_options(descriptor, to.family(), how); error != 0)
@@ -74,7 +75,7 @@ outgoing_socket begin_connect(const raw_address& to, const outgoing_options& how
       return give_up(error, true);
   }
   // A signal does not stop the handshake (connect(2)).
-  if (::connect(descriptor, to.get(), to.length) != 0 && errno != EINPROGRESS && errno != EINTR) {
+  if (raw_connect(descriptor, to.get(), to.length) != 0 && errno != EINPROGRESS && errno != EINTR) {
     return give_up(errno);
   }
   return {.descriptor = descriptor};

@@ -2,12 +2,12 @@
 
 #include <dwell/connection/offload.hpp>
 
-#include "base/descriptor_reserve.hpp"
 #include "connection/validate_options.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
 #include "net/listener.hpp"
 #include "net/socket_address.hpp"
+#include "server/own_tables.hpp"
 #include "server/signals.hpp"
 #include "server/validate.hpp"
 
@@ -16,52 +16,11 @@
 #include <algorithm>
 #include <csignal>
 #include <stdexcept>
-#include <sys/resource.h>
 
 namespace dwell::inline v0 {
 namespace {
 
 int usable_cpus() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
-
-/// Signals belong to the thread that runs loop 0; threads made inside this scope take none.
-class no_signals {
- public:
-  no_signals() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~no_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  no_signals(const no_signals&) = delete;
-  no_signals& operator=(const no_signals&) = delete;
-
- private:
-  sigset_t before_;
-};
-
-void add_counts(const service_counters& of, connection_counts& sum) noexcept {
-  // Read in the order opposite to writing, so that no difference is negative.
-  const std::uint64_t freed = of.freed.read();
-  const std::uint64_t released = of.released.read();
-  const std::uint64_t opened = of.opened.read();
-  sum.opened += opened;
-  sum.live += opened - released;
-  sum.waiting_for_frames += released - freed;
-  read_each(of.closed, sum.closed);
-  read_each(of.time_wait, sum.time_wait);
-  sum.observed += of.observed.read();
-  sum.reap_raced += of.reap_raced.read();
-  sum.evicted += of.evicted.read();
-  sum.refused += of.refused.read();
-  sum.over_address_limit += of.over_address_limit.read();
-  read_each(of.handshakes, sum.handshakes);
-  read_each(of.proxy_headers, sum.proxy_headers);
-  sum.exchanges += of.exchanges.read();
-  sum.received += of.received.read();
-  sum.sent += of.sent.read();
-  sum.held += of.held.read();
-  sum.frames_held += of.frames_held.read();
-}
 
 /// Shows a loop's connections, a slice at a time. It is handed from slice to slice, and when it
 /// goes the loop has nothing more to show: also when the loop ends with it in its mailbox.
@@ -103,7 +62,8 @@ std::shared_ptr<spdlog::logger> logger_for(const server_options& options) {
 // ── making ──
 
 server_core::server_core(server_options options)
-    : options_{std::move(options)}, limit_{options_.connections} {
+    : options_{std::move(options)},
+      ladder_{options_.pressure, options_.full, options_.connections} {
   validate(options_);
   logger_ = logger_for(options_);
   const int threads = options_.threads == 0 ? usable_cpus() : options_.threads;
@@ -112,20 +72,24 @@ server_core::server_core(server_options options)
     asio::io_context& runs_on = *context;
     add_host(std::move(context), runs_on);
   }
-  cut_limit_to_descriptors();
+  limit_to_descriptors();
 }
 
 server_core::server_core(server_options options, asio::io_context& host)
-    : options_{std::move(options)}, limit_{options_.connections}, embedded_{true} {
+    : options_{std::move(options)},
+      ladder_{options_.pressure, options_.full, options_.connections},
+      embedded_{true} {
   validate(options_);
   logger_ = logger_for(options_);
   add_host(nullptr, host);
-  cut_limit_to_descriptors();
+  limit_to_descriptors();
   begin();
 }
 
 server_core::server_core(server_options options, const engine_factory& make_engine)
-    : options_{std::move(options)}, limit_{options_.connections}, embedded_{true} {
+    : options_{std::move(options)},
+      ladder_{options_.pressure, options_.full, options_.connections},
+      embedded_{true} {
   validate(options_);
   logger_ = logger_for(options_);
   auto& host = *hosts_.emplace_back(std::make_unique<loop_host>());
@@ -139,10 +103,7 @@ server_core::~server_core() {
     stop();
     join_threads();
   }
-  if (workers_ != nullptr) {  // what they run refers to coroutine frames
-    workers_->stop();
-    workers_->join();
-  }
+  for (const auto& host : hosts_) host->end_workers();  // what they run refers to coroutine frames
   for (const auto& host : hosts_) host->connections->destroy_all();
   signals_.reset();
   hosts_.clear();
@@ -162,21 +123,13 @@ void server_core::add_host(std::unique_ptr<asio::io_context> context, asio::io_c
 }
 
 void server_core::add_loop(loop_host& host) {
-  host.connections =
-      std::make_unique<loop>(static_cast<std::uint32_t>(hosts_.size() - 1), host.pool, *host.io,
-                             *this, options_.mailbox, options_.full);
-}
-
-void server_core::cut_limit_to_descriptors() {
-  rlimit descriptors{};
-  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
-  const std::uint64_t possible = connections_within(descriptors.rlim_cur, hosts_.size());
-  if (limit_ > possible && limit_ != unlimited) {
-    logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
-                  limit_, possible, descriptors.rlim_cur);
-  }
-  limit_ = std::min(limit_, possible);
-  for (const auto& host : hosts_) host->connections->reserve(limit_);
+  host.connections = std::make_unique<loop>(static_cast<std::uint32_t>(hosts_.size() - 1),
+                                            host.pool, *host.io, *this,
+                                            loop_options{.mailbox = options_.mailbox,
+                                                         .full = options_.full,
+                                                         .longest_turn = options_.pressure.turn,
+                                                         .idle_share = options_.pressure.idle_share,
+                                                         .reap_rate = options_.pressure.reap_rate});
 }
 
 endpoint server_core::serve(service_options options, handler what) {
@@ -221,7 +174,7 @@ endpoint server_core::serve(service_options options, handler what) {
 
 listener_options server_core::listener_for(const service& what) const {
   const service_options& options = what.options;
-  const bool shared = what.has_listener_each() && hosts_.size() > 1;
+  const bool shared = what.has_listener_each() && hosts_.size() > 1 && tables_ == nullptr;
   return {.where = options.listen,
           .socket = options.socket,
           .user_timeout = user_timeout_of(options),
@@ -252,7 +205,22 @@ void server_core::begin() {
   }
 }
 
-void server_core::run_loop(loop_host& host) { host.context->run(); }
+/// All but the first, which is the caller's.
+void server_core::start_loops() {
+  if (tables_ == nullptr) begin();
+  {
+    const no_signals scope;
+    for (std::size_t i = 1; i < hosts_.size(); ++i) {
+      hosts_[i]->thread = std::thread{[this, i] { run_loop(*hosts_[i]); }};
+    }
+  }
+  if (tables_ != nullptr) begin_in_own_tables();
+}
+
+void server_core::run_loop(loop_host& host) {
+  if (tables_ != nullptr && &host != hosts_.front().get()) return run_in_own_table(host);
+  host.context->run();
+}
 
 int server_core::run() {
   if (embedded_) throw std::logic_error{"run() on an embedded server: run its io_context"};
@@ -273,13 +241,7 @@ int server_core::run() {
     on_signal(SIGTERM, end_by_signal);
   }
   if (signals_ != nullptr) signals_->listen();
-  begin();
-  {
-    const no_signals scope;
-    for (std::size_t i = 1; i < hosts_.size(); ++i) {
-      hosts_[i]->thread = std::thread{[this, i] { run_loop(*hosts_[i]); }};
-    }
-  }
+  start_loops();
   run_loop(*hosts_.front());
   join_threads();
   return stopped_by_second_signal_ ? 1 : 0;
@@ -295,11 +257,9 @@ void server_core::start() {
   if (embedded_) throw std::logic_error{"start() on an embedded server: run its io_context"};
   if (stage_ != server_stage::made)
     throw std::logic_error{"run() or start() has been called before"};
-  begin();
+  start_loops();
   const no_signals scope;
-  for (const auto& host : hosts_) {
-    host->thread = std::thread{[this, &host] { run_loop(*host); }};
-  }
+  hosts_.front()->thread = std::thread{[this] { run_loop(*hosts_.front()); }};
 }
 
 void server_core::wait() { join_threads(); }
@@ -308,16 +268,6 @@ void server_core::join_threads() {
   for (const auto& host : hosts_) {
     if (host->thread.joinable()) host->thread.join();
   }
-}
-
-void server_core::run_off_loop(offload_job& job) {
-  // In simulation nothing runs beside the loop: the work is done, in no time, before the next turn.
-  if (hosts_.front()->epoll == nullptr) return job.run_and_resume();
-  std::call_once(workers_started_, [this] {
-    const no_signals scope;
-    workers_ = std::make_unique<asio::thread_pool>(static_cast<std::size_t>(options_.workers));
-  });
-  asio::post(*workers_, [&job] { job.run_and_resume(); });
 }
 
 // ── reaching connections ──
@@ -350,50 +300,6 @@ void server_core::each(std::function<void(connection&)> visit,
     on.mail()->order(
         [all = walk{on.index(), calls}](loop& there) mutable { there.run_slice(std::move(all)); });
   }
-}
-
-server_counts server_core::counts() const noexcept {
-  server_counts sum;
-  sum.reloaded = reloaded_.load(std::memory_order_relaxed);
-  sum.not_reloaded = not_reloaded_.load(std::memory_order_relaxed);
-  const std::lock_guard lock{adding_};
-  for (const auto& host : hosts_) {
-    for (std::size_t i = 0; i < services_.size(); ++i) {
-      add_counts(host->connections->counters(i), sum);
-    }
-    for (auto* each = host->connections->outbound(); each != nullptr; each = each->next) {
-      add_counts(each->counters, sum);
-    }
-    const loop_counters& of = host->connections->counters();
-    sum.accept_failed += of.accept_failed.read();
-    sum.connected += of.connected.read();
-    sum.connect_failed += of.connect_failed.read();
-    read_each(of.turns, sum.turns);
-    sum.busy += duration{static_cast<std::int64_t>(of.busy.read())};
-    if (host->epoll == nullptr) continue;  // no time passes in a simulated turn
-    const std::uint64_t began = of.turn_began.load(std::memory_order_relaxed);
-    const std::uint64_t now = began == 0 ? 0 : read_clock();
-    const auto turn = duration{now > began ? static_cast<std::int64_t>(now - began) : 0};
-    sum.longest_turn_now = std::max(sum.longest_turn_now, turn);
-  }
-  return sum;
-}
-
-std::vector<service_status> server_core::services() const {
-  const std::lock_guard lock{adding_};
-  std::vector<service_status> all;
-  for (const auto& each : services_) {
-    service_status& status = all.emplace_back();
-    status.name = each->options.name;
-    status.where = each->bound;
-    for (const auto& host : hosts_) {
-      const service_counters& of = host->connections->counters(each->index);
-      add_counts(of, status.counts);
-      const std::uint64_t now = host->epoll != nullptr ? read_clock() : host->io->now();
-      status.time_wait_recently += of.time_wait_here.read(now);
-    }
-  }
-  return all;
 }
 
 }  // namespace dwell::inline v0

@@ -97,7 +97,7 @@ void server_core::log_untrusted(const service& what, const socket_address& peer,
 
 void server_core::task_failed(const char* what) noexcept {
   failed_ = true;
-  const auto [pass, suppressed] = failure_lines_.ask(hosts_.front()->io->now());
+  const auto [pass, suppressed] = failure_lines_.ask(now());
   if (!pass) return;
   try {
     logger_->warn("a coroutine of no connection threw: {}{}", what, and_suppressed(suppressed));
@@ -113,6 +113,31 @@ void server_core::log_accept_failed(int error, std::uint64_t now) noexcept {
         "accept4: {}; accepting pauses for a moment; raise RLIMIT_NOFILE or lower "
         "server_options::connections{}",
         std::strerror(error), and_suppressed(suppressed));
+  } catch (const std::exception&) {
+  }
+}
+
+void server_core::log_step(const drain_progress& now) noexcept {
+  const auto until = now.left ? now.left->count() : 0;
+  try {
+    switch (now.step) {
+      case drain_step::none: return;
+      case drain_step::announcing:
+        return logger_->info("draining: {} connections; listeners close in {} ms", now.at_start,
+                             until);
+      case drain_step::accepting_last:
+        return logger_->info("drain: the listeners close, {} connections", now.connections);
+      case drain_step::finishing:
+        if (!now.left) return logger_->info("drain: finishing {} connections", now.connections);
+        return logger_->info("drain: finishing {} connections, for {} ms at most", now.connections,
+                             until);
+      case drain_step::aborting:
+        return logger_->info("drain: aborting {} connections", now.connections);
+      case drain_step::ended:
+        return logger_->info(
+            "ended: {} connections in {} ms, {} crossed by something they sent, {} aborted",
+            now.at_start, now.elapsed.count(), now.crossed, now.aborted);
+    }
   } catch (const std::exception&) {
   }
 }

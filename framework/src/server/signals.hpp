@@ -3,10 +3,27 @@
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 
+#include <csignal>
 #include <functional>
 #include <map>
 
 namespace dwell::inline v0 {
+
+/// Signals belong to the thread that runs loop 0; threads made inside this scope take none.
+class no_signals {
+ public:
+  no_signals() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~no_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  no_signals(const no_signals&) = delete;
+  no_signals& operator=(const no_signals&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 /// SIGINT, SIGTERM and what the user asked for, heard on loop 0 while run() runs.
 class process_signals {

@@ -33,6 +33,8 @@ struct client_options {
   int workers = 4;
   /// Null: an own asynchronous logger to standard error.
   std::shared_ptr<spdlog::logger> logger{};
+  /// Whether each loop has a descriptor table of its own, as server_options::tables.
+  descriptor_tables tables = descriptor_tables::shared;
 };
 
 /// Loops for programs that connect and do not listen. It ends when every coroutine that was spawned

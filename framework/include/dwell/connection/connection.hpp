@@ -224,8 +224,9 @@ class connection {
   /// exchange.
   bool exchange_finished() noexcept;
   /// True when the exchange under way will be the last (short_lived, limits.exchanges, lifetime,
-  /// drain): the moment to announce it, if the protocol can.
-  bool last_exchange() const noexcept;
+  /// drain): the moment to announce it, if the protocol can. `more_came`: the peer has sent more
+  /// already, which a drain answers first; the handler need not know of what the kernel still has.
+  bool last_exchange(bool more_came = false) noexcept;
   /// The protocol has told the peer that the connection ends after this answer: peer_first is
   /// possible.
   void announced_close() noexcept;

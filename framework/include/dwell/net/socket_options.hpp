@@ -46,7 +46,8 @@ struct socket_options {
   bool reuse_address = true;
   /// SO_REUSEPORT: one listener per loop, and the kernel spreads connections by hash. Off: loop 0
   /// accepts and deals round robin. Another process is not let in either way: the first listener
-  /// binds without it.
+  /// binds without it. Loops with descriptor tables of their own accept in turn from one listener,
+  /// on or off.
   bool reuse_port = true;
   /// Length of the accept queue, 1 to 65,535; the kernel cuts it to net.core.somaxconn (listen(2)).
   int backlog = 4096;

@@ -1,6 +1,7 @@
 #include "engine/epoll/epoll_engine.hpp"
 
 #include "engine/epoll/clock.hpp"
+#include "net/raw_calls.hpp"
 
 #include <asio/post.hpp>
 
@@ -11,8 +12,6 @@
 
 namespace dwell::inline v0 {
 namespace {
-
-constexpr std::size_t accept_batch = 64;
 
 /// So many events at once, and more have probably come while they were worked on: one look at our
 /// own set costs less than the two calls of another wake-up.
@@ -186,17 +185,39 @@ endpoint epoll_engine::listen(std::uint32_t service, const listener_options& opt
 
 void epoll_engine::set_accepting(bool on) {
   accepting_ = on;
+  watch_listeners();
+}
+
+void epoll_engine::watch_listeners() {
+  const bool on = accepting_ && has_turn_;
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
     poller_.watch_listener(listeners_[i].descriptor, static_cast<std::uint32_t>(i), on);
   }
 }
 
+void epoll_engine::share_listeners(const epoll_engine& another) {
+  listeners_ = another.listeners_;
+  for (listener& each : listeners_) each.unlink_path.clear();  // one of them does that
+  has_turn_ = false;
+}
+
+std::vector<int> epoll_engine::listeners() const {
+  std::vector<int> all;
+  for (const listener& each : listeners_) all.push_back(each.descriptor);
+  return all;
+}
+
+void epoll_engine::give_turn(bool mine) {
+  has_turn_ = mine;
+  watch_listeners();
+}
+
 void epoll_engine::accept_queued() {
   // As many as a queue can hold: clients that connect all the time do not keep this busy.
-  constexpr int batches = 65'536 / static_cast<int>(accept_batch);
+  const std::size_t batches = 65'536 / at_once_;
   for (const listener& each : listeners_) {
     if (each.inherited) continue;  // others listen on it, or will
-    for (int i = 0; i < batches && accept_from(each); ++i) {
+    for (std::size_t i = 0; i < batches && accept_from(each); ++i) {
     }
   }
 }
@@ -204,7 +225,7 @@ void epoll_engine::accept_queued() {
 void epoll_engine::close_listeners() {
   accepting_ = false;
   for (const listener& each : listeners_) {
-    ::close(each.descriptor);
+    raw_close(each.descriptor);
     if (!each.unlink_path.empty()) ::unlink(each.unlink_path.c_str());
   }
   listeners_.clear();
@@ -216,13 +237,13 @@ bool epoll_engine::accept_from(const listener& from) {
   std::array<accepted, accept_batch> fresh;
   std::size_t count = 0;
   bool more = true;
-  while (count < accept_batch && accepting_) {
+  while (count < at_once_ && accepting_) {
     const admission terms = events().reserve(count == 0);
     if (terms == admission::later) break;
     sockaddr_storage address;
     socklen_t length = sizeof address;
-    const int descriptor = ::accept4(from.descriptor, reinterpret_cast<sockaddr*>(&address),
-                                     &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int descriptor = raw_accept(from.descriptor, reinterpret_cast<sockaddr*>(&address),
+                                      &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
       fresh[count++] = {descriptor, from.service, socket_address::from(address), terms};
       continue;
@@ -236,6 +257,7 @@ bool epoll_engine::accept_from(const listener& from) {
     }
     break;
   }
+  if (count != 0) restamp();  // their deadlines count from here, however long this turn has taken
   for (const accepted& each : std::span{fresh}.first(count)) events().on_accept(each);
   return more && count != 0;
 }

@@ -35,6 +35,17 @@ class epoll_engine final : public engine {
   void arm(std::uint64_t due) override;
   void wake() noexcept override;
   asio::io_context* host() noexcept override { return host_; }
+  /// The epoll set that holds its connections.
+  int set() const noexcept { return poller_.descriptor(); }
+
+  /// Accepts from `another`'s listeners too, of which this thread's descriptor table has a copy,
+  /// whenever it has the turn. Before start().
+  void share_listeners(const epoll_engine& another);
+  std::vector<int> listeners() const;
+  /// Of listeners that are shared, one engine at a time accepts, so many connections at once, and
+  /// watches them meanwhile.
+  void give_turn(bool mine);
+  void accept_at_once(std::size_t connections) { at_once_ = connections; }
 
   endpoint listen(std::uint32_t service, const listener_options& options) override;
   void set_accepting(bool on) override;
@@ -46,6 +57,7 @@ class epoll_engine final : public engine {
   int connect_result(const stream& which, const raw_address& to, bool in_error) noexcept override;
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
+  bool has_input(const stream& which) noexcept override;
   sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept override;
   sent_file send_file(stream& to, int file, std::uint64_t offset,
                       std::size_t count) noexcept override;
@@ -58,6 +70,8 @@ class epoll_engine final : public engine {
   bool can_avoid_time_wait() const noexcept override;
 
  private:
+  static constexpr std::size_t accept_batch = 64;
+
   struct listener {
     int descriptor;
     std::uint32_t service;
@@ -74,6 +88,7 @@ class epoll_engine final : public engine {
   bool accept_from(const listener& from);
   void count_ghost(std::uint32_t generation);
   void rebuild_set();
+  void watch_listeners();
 
   asio::io_context* host_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // posts outlive the engine
@@ -92,6 +107,8 @@ class epoll_engine final : public engine {
   bool is_haunted_ = false;
   std::atomic<bool> woken_ = false;
   bool accepting_ = false;
+  bool has_turn_ = true;
+  std::size_t at_once_ = accept_batch;
   bool stopped_ = true;
 };
 

@@ -1,7 +1,10 @@
 #include "engine/epoll/poller.hpp"
 
+#include "net/raw_calls.hpp"
+
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -34,12 +37,14 @@ poller::~poller() {
 
 void poller::renew() {
   const int fresh = epoll_create1(EPOLL_CLOEXEC);
-  if (fresh < 0) return;  // the old one works, only with ghosts
-  ::close(std::exchange(set_, fresh));
+  if (fresh < 0) return;           // the old one works, only with ghosts
+  ::dup3(fresh, set_, O_CLOEXEC);  // the number stays, which other descriptor tables have as well
+  ::close(fresh);
 }
 
 std::span<const epoll_event> poller::poll() noexcept {
-  const int count = epoll_wait(set_, ready_.data(), static_cast<int>(ready_.size()), 0);
+  const int count = static_cast<int>(
+      ::syscall(SYS_epoll_pwait, set_, ready_.data(), ready_.size(), 0, nullptr, 0));
   return {ready_.data(), static_cast<std::size_t>(std::max(0, count))};
 }
 
@@ -87,7 +92,7 @@ bool poller::control(int operation, int descriptor, std::uint32_t events, std::u
   epoll_event event{};
   event.events = events;
   event.data.u64 = std::uint64_t{generation} << 32U | slot;
-  return epoll_ctl(set_, operation, descriptor, &event) == 0;
+  return ::syscall(SYS_epoll_ctl, set_, operation, descriptor, &event) == 0;
 }
 
 }  // namespace dwell::inline v0

@@ -1,5 +1,6 @@
 #include "engine/epoll/epoll_engine.hpp"
 #include "net/close_sequence.hpp"
+#include "net/raw_calls.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -82,8 +83,7 @@ int epoll_engine::connect_result(const stream& which, const raw_address& to,
   return end_connect(which.descriptor, to, in_error);
 }
 
-// recv() and send() of glibc are cancellation points: in a process with threads each call costs two
-// locked instructions more than the kernel asks for. Nobody cancels a loop.
+// Past the wrappers of glibc, as net/raw_calls.hpp says why.
 
 received epoll_engine::receive(stream& from) noexcept {
   ssize_t count;
@@ -100,6 +100,11 @@ received epoll_engine::receive(stream& from) noexcept {
   if (count == 0) return {.what = received::outcome::end};
   if (errno == EAGAIN) return {.what = received::outcome::would_block};
   return {.what = received::outcome::failed, .error = errno};
+}
+
+bool epoll_engine::has_input(const stream& which) noexcept {
+  std::byte next;
+  return ::recv(which.descriptor, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 sent epoll_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
@@ -144,7 +149,7 @@ void epoll_engine::cork(stream& what, bool on) noexcept {
   what.corked = on;
 }
 
-void epoll_engine::shutdown_send(stream& what) noexcept { ::shutdown(what.descriptor, SHUT_WR); }
+void epoll_engine::shutdown_send(stream& what) noexcept { raw_shutdown(what.descriptor, SHUT_WR); }
 
 std::uint32_t epoll_engine::unacknowledged(const stream& what) noexcept {
   int count = 0;
@@ -168,11 +173,11 @@ void epoll_engine::release(stream& what, dwell::release how) noexcept {
   switch (how) {
     case dwell::release::fin:
       if (what.no_time_wait) allow_time_wait(what.descriptor);
-      ::close(what.descriptor);
+      raw_close(what.descriptor);
       break;
     case dwell::release::fin_without_time_wait:
       if (!what.no_time_wait) set_no_time_wait(what.descriptor);
-      ::close(what.descriptor);
+      raw_close(what.descriptor);
       break;
     case dwell::release::reset: close_with_reset(what.descriptor); break;
   }
