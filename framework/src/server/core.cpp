@@ -141,7 +141,8 @@ endpoint server_core::serve(service_options options, handler what) {
   auto made =
       std::make_unique<service>(service{.index = static_cast<std::uint32_t>(services_.size()),
                                         .options = std::move(options),
-                                        .what = std::move(what)});
+                                        .what = std::move(what),
+                                        .addresses = addresses_.get()});
   secure(*made);
   if (endpoint& where = made->options.listen; where.is_descriptor()) {
     made->inherited = descriptor_of(where);

@@ -4,6 +4,7 @@
 
 #include "base/block_pool.hpp"
 #include "base/log.hpp"
+#include "connection/address_limits.hpp"
 #include "connection/loop.hpp"
 #include "connection/service.hpp"
 #include "engine/engine.hpp"
@@ -193,6 +194,7 @@ class server_core final : public loop_owner {
   /// Services are added on one thread while others read what they have counted.
   mutable std::mutex adding_;
   std::vector<std::unique_ptr<service>> services_;
+  std::unique_ptr<address_limits> addresses_{make_address_limits(options_.per_address)};
   std::vector<std::shared_ptr<tls_service>> secured_;
   std::atomic<std::uint64_t> reloaded_{0}, not_reloaded_{0};
   std::vector<std::unique_ptr<loop_host>> hosts_;
