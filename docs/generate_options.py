@@ -12,6 +12,7 @@ import sys
 STRUCTURES = [
     ("server_options", "server/options.hpp", "server_options"),
     ("drain_options", "server/options.hpp", "drain"),
+    ("pressure_options", "server/pressure.hpp", "pressure"),
     ("service_options", "connection/options.hpp", "service_options"),
     ("endpoint", "net/endpoint.hpp", "listen"),
     ("deadlines", "deadline/deadlines.hpp", "deadlines"),

@@ -345,7 +345,7 @@ TYPED_TEST_P(both_engines, drains) {
       co_await peer.write(data);
     }
   };
-  auto& server = this->net.serve({}, slow_echo);
+  auto& server = this->net.serve({}, slow_echo, {.drain = {.first_request = dwell::duration{0}}});
   auto idle = this->net.connect(server), busy = this->net.connect(server);
   busy.send("ping");
   ASSERT_TRUE(this->net.run_until([&] { return server.counts().received == 4; }, this->patience));

@@ -38,6 +38,7 @@ class no_kernel final : public engine {
     input_left_ = false;
     return {.what = received::outcome::data, .data = bytes{input_buffer(), 64}};
   }
+  bool has_input(const stream&) noexcept override { return input_left_; }
   sent send(stream&, std::span<const iovec> data, after_this) noexcept override {
     std::size_t count = 0;
     for (const iovec& each : data) count += each.iov_len;
@@ -81,6 +82,7 @@ class no_server final : public loop_owner {
   void task_failed(const char*) noexcept override {}
   void log_accept_failed(int, std::uint64_t) noexcept override {}
   void log_held(const slot&, duration) noexcept override {}
+  void log_untrusted(const service&, const socket_address&, std::uint64_t) noexcept override {}
   void run_off_loop(offload_job&) override {}
   server& facade() noexcept override { std::abort(); }
 };

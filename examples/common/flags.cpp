@@ -90,6 +90,10 @@ void command_line::add_server_flags() {
                   "Open at the same time; beyond it the longest idle one goes")
       ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))
       ->type_name("N");
+  dwell::drain_options& drain = chosen_.server.drain;
+  add_deadline("--drain-delay", drain.delay, "Goes on accepting for this long, not ready [0s]");
+  add_deadline("--drain-deadline", drain.deadline, "Exchanges may take this long to end [10s]");
+  add_deadline("--drain-spread", drain.spread, "Closes idle connections over this time [0s]");
   add_choice("--tables", chosen_.server.tables,
              {{"shared", dwell::descriptor_tables::shared},
               {"per-loop", dwell::descriptor_tables::per_loop}},
@@ -120,7 +124,20 @@ void command_line::add_service_flags() {
              "How finished connections leave [graceful]");
   add_choice("--close-idle", service.close.idle, close_methods,
              "How idle connections leave [graceful]");
+  add_proxy_flags();
   add_tls_flags();
+}
+
+void command_line::add_proxy_flags() {
+  const auto behind = [this](const std::vector<std::string>& proxies) {
+    chosen_.service.proxy_protocol = dwell::proxy_protocol_options{.from = proxies};
+  };
+  app_.add_option_function<std::vector<std::string>>(
+          "--proxy-protocol", behind,
+          "Behind these proxies (addresses, networks as 10.0.0.0/24, unix:), which say first whom "
+          "they speak for; nobody else is let in")
+      ->delimiter(',')
+      ->type_name("PROXY");
 }
 
 void command_line::add_tls_flags() {

@@ -51,6 +51,7 @@ class command_line {
  private:
   void add_server_flags();
   void add_service_flags();
+  void add_proxy_flags();
   void add_tls_flags();
   void secure(dwell::tls_certificate certificate);
 

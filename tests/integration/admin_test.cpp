@@ -70,8 +70,8 @@ TEST(admin, lists_what_is_there) {
   const observed_server server{{}, echo};
   const http_reply index = server.ask("GET /");
   EXPECT_EQ(index.status, 200);
-  for (const char* each :
-       {"/connections", "/kernel", "/metrics", "/healthz", "/readyz", "/drain"}) {
+  for (const char* each : {"/connections", "/status", "/kernel", "/metrics", "/healthz", "/readyz",
+                           "/log", "/limits", "/close", "/drain"}) {
     EXPECT_THAT(index.body, HasSubstr(each));
     EXPECT_NE(server.ask("GET " + std::string{each}).status, 404) << each;
   }
@@ -80,7 +80,8 @@ TEST(admin, lists_what_is_there) {
 
 TEST(admin, says_that_nothing_may_be_kept) {
   const observed_server server{{}, echo};
-  for (const char* each : {"/", "/connections", "/kernel", "/metrics", "/healthz", "/readyz"}) {
+  for (const char* each : {"/", "/connections", "/status", "/kernel", "/metrics", "/healthz",
+                           "/readyz", "/log", "/limits"}) {
     EXPECT_EQ(server.ask("GET " + std::string{each}).headers["Cache-Control"], "no-store") << each;
   }
 }
@@ -299,18 +300,25 @@ TEST(metrics, show_the_users_own) {
 // ── drain ──
 
 TEST(admin_drain, drains_the_server_and_the_admin_stays) {
-  const observed_server server{{}, echo};
+  const observed_server server{{}, echo, {.drain = {.first_request = 0s}}};
   raw_client idle = server.connect();
   ASSERT_TRUE(server.wait_for_live(1));
-  EXPECT_EQ(server.ask("GET /drain").status, 405);
+  EXPECT_EQ(server.ask("GET /drain").body,
+            "{\"step\":\"none\",\"connections\":1,\"at_start\":0,\"crossed\":0,\"aborted\":0,"
+            "\"elapsed_ms\":0,\"left_ms\":null}\n");
+  EXPECT_EQ(metrics(server)["dwell_drain_step{step=\"none\"}"], 1);
   EXPECT_EQ(server.ask("GET /readyz").status, 200);
   const http_reply drained = server.ask("POST /drain");
   EXPECT_EQ(drained.status, 202);
   EXPECT_EQ(drained.body, "draining\n");
   EXPECT_EQ(idle.receive_to_end().error, 0);
-  EXPECT_EQ(server.records().only().reason, close_reason::drain);
+  idle.close();
   EXPECT_TRUE(
       eventually([&] { return server.ask("GET /readyz").body == "the server has ended\n"; }));
+  EXPECT_EQ(server.records().only().reason, close_reason::drain);
+  EXPECT_THAT(server.ask("GET /drain").body,
+              HasSubstr("{\"step\":\"ended\",\"connections\":0,\"at_start\":1,"));
+  EXPECT_EQ(metrics(server)["dwell_drain_step{step=\"ended\"}"], 1);
   EXPECT_EQ(server.ask("GET /healthz").status, 200);
   EXPECT_EQ(metrics(server)[of_default("dwell_connections_closed_total", ",reason=\"drain\"")], 1);
 }

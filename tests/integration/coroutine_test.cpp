@@ -629,12 +629,14 @@ TEST(coroutine, others_may_post_to_it_while_it_waits) {
 }
 
 TEST(coroutine, a_drain_lets_it_finish_its_exchange) {
-  running_server it{{}, [](connection& peer) -> task<> {
+  running_server it{{},
+                    [](connection& peer) -> task<> {
                       while (auto data = co_await peer.read()) {
                         co_await sleep_for(100ms);
                         co_await peer.write(data);
                       }
-                    }};
+                    },
+                    {.drain = {.first_request = 0s}}};
   raw_client busy = it.connect();
   raw_client idle = it.connect();
   busy.send("under way");
@@ -642,6 +644,8 @@ TEST(coroutine, a_drain_lets_it_finish_its_exchange) {
   it->drain();
   EXPECT_EQ(idle.receive_to_end().data, "");
   EXPECT_EQ(busy.receive_to_end().data, "under way");
+  idle.close();
+  busy.close();
   it->wait();
 }
 

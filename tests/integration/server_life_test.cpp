@@ -107,8 +107,9 @@ TEST(embedding, a_drained_server_lets_the_io_context_run_out_of_work) {
   client.send("hello");
   EXPECT_EQ(client.receive(5), "hello");
   embedded.drain();
-  runner.join();
   EXPECT_EQ(client.receive_to_end().error, 0);
+  client.close();
+  runner.join();
 }
 
 TEST(embedding, the_io_context_lives_on_after_the_server) {
@@ -168,13 +169,16 @@ TEST(embedding, two_servers_share_an_io_context) {
 // ── the end ──
 
 TEST(drain, closes_idle_connections_at_once) {
-  running_server server{{.deadlines = {.idle = 1min}}, echo};
+  running_server server{{.deadlines = {.idle = 1min}}, echo, {.drain = {.first_request = 0s}}};
   std::vector<raw_client> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(server.connect());
   ASSERT_TRUE(server.wait_for_live(100));
   server->drain();
+  for (raw_client& each : clients) {
+    EXPECT_EQ(each.receive_to_end().error, 0);
+    each.close();
+  }
   server->wait();
-  for (raw_client& each : clients) EXPECT_EQ(each.receive_to_end().error, 0);
   for (const close_record& record : server.records().all()) {
     EXPECT_EQ(record.reason, close_reason::drain);
     EXPECT_EQ(record.done, close_method::graceful);
@@ -444,6 +448,7 @@ TEST(signals, others_run_what_was_asked_for) {
   ::kill(process.id(), SIGPIPE);
   client.send("alive?");
   EXPECT_EQ(client.receive(6), "alive?");
+  client.close();
   ::kill(process.id(), SIGTERM);
   EXPECT_EQ(process.wait().exit_code, 0);
 }

@@ -226,6 +226,8 @@ TEST(validation, names_the_option_and_its_value) {
       {"workers", "0", {}, {.workers = 0}},
       {"drain.deadline", "-1", {}, {.drain = {.deadline = -1ms}}},
       {"drain.delay", "-1", {}, {.drain = {.delay = -1ms}}},
+      {"drain.first_request", "-1", {}, {.drain = {.first_request = -1ms}}},
+      {"drain.spread", "-1", {}, {.drain = {.spread = -1ms}}},
   };
   for (const refused& each : cases) {
     EXPECT_THAT(complaint_about(each),

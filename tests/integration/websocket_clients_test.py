@@ -5,10 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
-import time
 import unittest
 
+from chromium import Chromium, Page
 from examples_test import PATIENCE, Server, main, read_to_end
 
 
@@ -159,85 +158,7 @@ class Plain(unittest.TestCase):
     run_script = Node.run_script
 
 
-class Chromium:
-    """A headless Chromium, told what to do through its pipe (Chrome DevTools Protocol)."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        to_browser, self.out = os.pipe()
-        self.into, from_browser = os.pipe()
-        command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run",
-                   "--disable-background-networking", "--disable-component-update", "--ignore-certificate-errors",
-                   f"--user-data-dir={self.folder.name}", "about:blank"]
-        self.process = subprocess.Popen(["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "-", *command],
-                                        pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        os.close(to_browser)
-        os.close(from_browser)
-        self.buffer = b""
-        self.asked = 0
-        self.complaints = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        os.close(self.out)
-        os.close(self.into)
-        self.folder.cleanup()
-
-    def next_message(self):
-        while b"\0" not in self.buffer:
-            block = os.read(self.into, 1 << 16)
-            if not block:
-                raise AssertionError("Chromium has ended")
-            self.buffer += block
-        message, self.buffer = self.buffer.split(b"\0", 1)
-        return json.loads(message)
-
-    def ask(self, method, session=None, **params):
-        self.asked += 1
-        request = {"id": self.asked, "method": method, "params": params} | ({"sessionId": session} if session else {})
-        os.write(self.out, json.dumps(request).encode() + b"\0")
-        while (message := self.next_message()).get("id") != self.asked:
-            if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
-                self.complaints.append(message["params"])
-        if "error" in message:
-            raise AssertionError(f"{method}: {message['error']}")
-        return message["result"]
-
-    def open(self, url):
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Runtime", "Log", "Page"):
-            self.ask(f"{domain}.enable", session)
-        self.ask("Page.navigate", session, url=url)
-        return Page(self, session)
-
-
-class Page:
-    def __init__(self, browser, session):
-        self.browser, self.session = browser, session
-
-    def run(self, script):
-        result = self.browser.ask("Runtime.evaluate", self.session, expression=script, returnByValue=True)
-        if "exceptionDetails" in result:
-            raise AssertionError(f"{script}: {result['exceptionDetails']}")
-        return result["result"].get("value")
-
-    def wait_for(self, script):
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            try:
-                if value := self.run(script):
-                    return value
-            except AssertionError:
-                pass  # the page is not there yet
-            time.sleep(0.02)
-        raise AssertionError(f"never true: {script}; {self.run('document.body.innerText')}")
-
+class Chat(Page):
     def connected(self):
         self.wait_for("document.getElementById('status').textContent === 'connected'")
 
@@ -255,7 +176,7 @@ class Browser(unittest.TestCase):
 
     def test_two_pages_talk_with_each_other(self):
         with Server("websocket_chat", "--threads", "2", "--json") as server, Chromium() as browser:
-            ann, bob = (browser.open(f"http://{server.where}/?name={name}") for name in ("ann", "bob"))
+            ann, bob = (browser.open(f"http://{server.where}/?name={name}", Chat) for name in ("ann", "bob"))
             ann.connected()
             bob.connected()
             ann.wait_for("at('members').textContent === '2 here'")
@@ -272,7 +193,7 @@ class Browser(unittest.TestCase):
 
     def test_comes_back_after_the_servers_idle_close(self):
         with Server("websocket_chat", "--ping", "off", "--idle", "500ms", "--json") as server, Chromium() as browser:
-            page = browser.open(f"http://{server.where}/?name=ann")
+            page = browser.open(f"http://{server.where}/?name=ann", Chat)
             page.connected()
             page.run("globalThis.first = socket; first.addEventListener('close', (event) => { globalThis.clean = [event.wasClean, event.code]; })")
             page.wait_for("globalThis.clean !== undefined")
@@ -282,7 +203,7 @@ class Browser(unittest.TestCase):
 
     def test_a_heartbeat_keeps_a_page_that_is_silent(self):
         with Server("websocket_chat", "--ping", "100ms", "--idle", "1s", "--json") as server, Chromium() as browser:
-            page = browser.open(f"http://{server.where}/?name=ann")
+            page = browser.open(f"http://{server.where}/?name=ann", Chat)
             page.connected()
             page.run("globalThis.first = socket; globalThis.since = performance.now()")
             page.wait_for("performance.now() - since > 2500")

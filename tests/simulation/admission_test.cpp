@@ -67,7 +67,8 @@ TEST(limit, without_an_idle_one_new_connections_wait) {
     const auto busy = [](connection& peer) -> dwell::task<> {
       while (co_await peer.read()) co_await dwell::sleep_for(10s);
     };
-    auto& server = sim.serve({.deadlines = {.idle = 1h}}, busy, {.connections = 5});
+    auto& server = sim.serve({.deadlines = {.idle = 1h}}, busy,
+                             {.connections = 5, .pressure = {.patience = dwell::off}});
     auto old = connect(sim, server, 5);
     for (auto& each : old) each.send("?");
     sim.advance(1ms);

@@ -64,7 +64,8 @@ outcome end_by(close_reason reason, close_method method, std::uint64_t seed,
       .close = {method, method, method, method, method, method, method, method},
       .limits = {.message = 1'000}};
   if (reason == close_reason::lifetime) options.deadlines.lifetime = 10s;
-  auto& server = sim.serve(options, obedient(), {.connections = 1});
+  auto& server =
+      sim.serve(options, obedient(), {.connections = 1, .pressure = {.idle_share = 100}});
   auto peer = sim.connect(server);
   sim.advance(1s);
   std::optional<dwell::testing::peer> second;

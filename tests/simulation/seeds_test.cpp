@@ -225,6 +225,12 @@ void run_scenario(std::uint64_t seed) {
     process.full = random.one_of(
         {dwell::when_full::evict_idle, dwell::when_full::pause_accept, dwell::when_full::refuse});
     const auto coroutine = [&random](connection& peer) { return erratic_coroutine(peer, random); };
+    process.pressure.patience =
+        random.one_of({dwell::duration{0}, dwell::duration{3s}, dwell::off});
+    process.pressure.shrink_idle_at = 50 + static_cast<std::uint32_t>(random.below(51));
+    process.pressure.reap_rate =
+        random.one_of({dwell::unlimited, std::uint64_t{1}, std::uint64_t{50}});
+    if (random.once_in(4)) process.pressure.memory = std::uint64_t{1} << 20;
     auto& server = random.once_in(3) ? sim.serve(random_options(random, counts), coroutine, process)
                                      : sim.serve(random_options(random, counts),
                                                  erratic(counts, random), process);
@@ -308,7 +314,10 @@ void run_exact_bodies(std::uint64_t seed) {
       if (!co_await peer.write(data)) co_return;
     }
   };
-  auto& server = random.once_in(2) ? sim.serve(options, coroutine) : sim.serve(options, echoing());
+  // Nobody is to make room for another, whose accept fails.
+  const dwell::server_options process{.full = dwell::when_full::pause_accept};
+  auto& server = random.once_in(2) ? sim.serve(options, coroutine, process)
+                                   : sim.serve(options, echoing(), process);
   struct conversation {
     peer client;
     std::string said;

@@ -53,6 +53,7 @@ tls_peer::tls_peer(dwell::testing::simulation& sim, const dwell::server& to,
   if (options.resumes != nullptr) SSL_set_session(ssl_, options.resumes);
   SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   SSL_set_connect_state(ssl_);
+  if (!options.first.empty()) socket_.send(options.first);
   pump();
 }
 

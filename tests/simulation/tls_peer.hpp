@@ -18,6 +18,7 @@ struct tls_peer_options {
   dwell::tls_certificate certificate{};  ///< its own; empty: none
   SSL_SESSION* resumes = nullptr;
   const char* suites = nullptr;  ///< of TLS 1.3; null: OpenSSL's
+  std::string_view first{};      ///< sent before anything of TLS
 };
 
 /// A TLS client on the simulated network. Trusts everybody: what it is shown can be asked for.

@@ -15,17 +15,12 @@ void service_census::add(const service_census& other) noexcept {
   held += other.held;
 }
 
-census::census(std::size_t services, std::uint32_t loops, std::shared_ptr<std::atomic<int>> alive)
-    : loop_walk{loops, std::move(alive)},
-      services_{services},
-      parts_(loops, std::vector<service_census>(services)) {}
-
-void census::look(const connection& peer) noexcept {
-  const slot& c = as_slot(peer);
+void count(connection& which, std::span<service_census> services) noexcept {
+  const slot& c = as_slot(which);
   const std::uint32_t service = c.service->of->index;
-  if (service >= services_) return;  // one that was added meanwhile
-  service_census& mine = parts_[c.service->host->index()][service];
-  ++mine.phases[static_cast<std::size_t>(peer.phase())];
+  if (service >= services.size()) return;  // one that was added meanwhile
+  service_census& mine = services[service];
+  ++mine.phases[static_cast<std::size_t>(which.phase())];
   if (c.fin_sent) {
     ++mine.closing;
   } else if (c.peer_gone && !c.input_ended) {
@@ -36,6 +31,15 @@ void census::look(const connection& peer) noexcept {
     ++mine.established;
   }
   if (c.service->host->is_held(c)) ++mine.held;
+}
+
+census::census(std::size_t services, std::uint32_t loops, std::shared_ptr<std::atomic<int>> alive)
+    : loop_walk{loops, std::move(alive)},
+      services_{services},
+      parts_(loops, std::vector<service_census>(services)) {}
+
+void census::look(connection& peer) noexcept {
+  count(peer, parts_[as_slot(peer).service->host->index()]);
 }
 
 census::result census::take() {

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace dwell::inline v0 {
@@ -26,6 +27,9 @@ struct service_census {
   void add(const service_census& other) noexcept;
 };
 
+/// Counts a connection with those of its service, if that is among them. On its loop.
+void count(connection& which, std::span<service_census> services) noexcept;
+
 /// Counts the connections of all loops by service, in the order of server::services().
 class census final : public loop_walk {
  public:
@@ -39,7 +43,7 @@ class census final : public loop_walk {
   result take();
 
  private:
-  void look(const connection& peer) noexcept override;
+  void look(connection& peer) noexcept override;
 
   std::size_t services_;
   std::vector<std::vector<service_census>> parts_;

@@ -1,9 +1,11 @@
 #include "admin/connection_query.hpp"
 
+#include <dwell/connection/connection.hpp>
+
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
+#include <new>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -19,46 +21,6 @@ constexpr std::array<std::string_view, 6> phase_names{
 constexpr std::array<std::string_view, connection_state_count> state_names{
     to_string(connection_state::open), to_string(connection_state::peer_closed),
     to_string(connection_state::held), to_string(connection_state::closing)};
-
-[[noreturn]] void refuse(const query_parameter& given, const std::string& fix) {
-  throw std::invalid_argument{given.name + " \"" + given.value + "\": use " + fix};
-}
-
-std::string listed(std::span<const std::string_view> names) {
-  std::string text;
-  for (const std::string_view each : names) text.append(text.empty() ? "" : ", ").append(each);
-  return text;
-}
-
-template <class Enum>
-Enum one_of(std::span<const std::string_view> names, const query_parameter& given,
-            std::string_view value, std::string_view more = {}) {
-  const auto found = std::ranges::find(names, value);
-  if (found == names.end()) refuse(given, listed(names).append(more));
-  return static_cast<Enum>(found - names.begin());
-}
-
-/// All of `text`, in decimal.
-template <class Number>
-bool read_number(std::string_view text, Number& number) noexcept {
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc{} && rest == end;
-}
-
-duration read_time(const query_parameter& given) {
-  constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> units{
-      {{"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}}};
-  const std::string_view text = given.value;
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  std::uint32_t count = 0;
-  const auto unit =
-      std::ranges::find(units, text.substr(digits), [](auto each) { return each.first; });
-  if (unit == units.end() || !read_number(text.substr(0, digits), count)) {
-    refuse(given, "a whole number and a unit: 250ms, 60s, 5min, 1h");
-  }
-  return duration{count * unit->second};
-}
 
 std::size_t read_limit(const query_parameter& given) {
   std::size_t limit = 0;
@@ -80,20 +42,19 @@ std::string order_text(const connection_query& query) {
       order_names[static_cast<std::size_t>(query.order)]);
 }
 
-/// "order:key:loop.slot.generation"
-std::optional<position> read_cursor(std::string_view text, std::string_view order) {
-  const auto next = [&text](char end) {
-    const std::size_t size = std::min(text.find(end), text.size());
+/// "order:key:id"
+std::optional<position> read_cursor(std::string_view text, std::string_view order) noexcept {
+  const auto next = [&text] {
+    const std::size_t size = std::min(text.find(':'), text.size());
     const std::string_view part = text.substr(0, size);
     text.remove_prefix(std::min(size + 1, text.size()));
     return part;
   };
   position read;
-  if (next(':') != order || !read_number(next(':'), read.key) ||
-      !read_number(next('.'), read.id.loop) || !read_number(next('.'), read.id.slot) ||
-      !read_number(text, read.id.generation)) {
-    return std::nullopt;
-  }
+  if (next() != order || !read_number(next(), read.key)) return std::nullopt;
+  const auto id = parse_connection_id(text);
+  if (!id) return std::nullopt;
+  read.id = *id;
   return read;
 }
 
@@ -117,10 +78,7 @@ void apply(const query_parameter& given, connection_query& query, const query_pa
   } else if (given.name == "cursor") {
     cursor = &given;
   } else {
-    throw std::invalid_argument{
-        "\"" + given.name +
-        "\" is no parameter: use service, phase, state, peer, min_age, min_idle, sort, limit, "
-        "cursor"};
+    refuse_name(given, "service, phase, state, peer, min_age, min_idle, sort, limit, cursor");
   }
 }
 
@@ -134,6 +92,16 @@ std::int64_t as_key(std::uint64_t count) noexcept {
 bool connection_query::takes(const connection_facts& of) const noexcept {
   return (!service || *service == of.service) && (!phase || *phase == of.phase) &&
          (!state || *state == of.state) && of.age >= min_age && of.idle >= min_idle;
+}
+
+bool connection_query::takes(const connection& of) const noexcept {
+  if (!takes(facts_of(of))) return false;
+  if (peer.empty()) return true;
+  try {
+    return to_string(of.peer_endpoint()).starts_with(peer);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 position connection_query::position_of(const connection_facts& of) const noexcept {
@@ -155,14 +123,24 @@ position connection_query::position_of(const connection_facts& of) const noexcep
   return {key(), of.id};
 }
 
+std::optional<connection_id> parse_connection_id(std::string_view text) noexcept {
+  const auto next = [&text] {
+    const std::size_t size = std::min(text.find('.'), text.size());
+    const std::string_view part = text.substr(0, size);
+    text.remove_prefix(std::min(size + 1, text.size()));
+    return part;
+  };
+  connection_id id;
+  const bool read = read_number(next(), id.loop) && read_number(next(), id.slot) &&
+                    read_number(text, id.generation);
+  return read ? std::optional{id} : std::nullopt;
+}
+
 connection_query parse_connection_query(std::span<const query_parameter> parameters) {
   connection_query query;
   const query_parameter* cursor = nullptr;
-  for (auto given = parameters.begin(); given != parameters.end(); ++given) {
-    const auto same = [given](const query_parameter& other) { return other.name == given->name; };
-    if (std::any_of(parameters.begin(), given, same)) refuse(*given, "it once");
-    apply(*given, query, cursor);
-  }
+  refuse_repeated(parameters);
+  for (const query_parameter& given : parameters) apply(given, query, cursor);
   if (cursor == nullptr) return query;
   query.after = read_cursor(cursor->value, order_text(query));  // sort may have come after it
   if (!query.after) refuse(*cursor, "what \"next\" said, with the same sort");

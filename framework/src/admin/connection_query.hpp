@@ -1,6 +1,7 @@
 #pragma once
 
 #include "admin/connection_facts.hpp"
+#include "admin/query_parameter.hpp"
 
 #include <compare>
 #include <cstddef>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace dwell::inline v0 {
 
@@ -49,20 +51,19 @@ struct connection_query {
 
   /// All conditions but that on `peer`.
   bool takes(const connection_facts& of) const noexcept;
+  /// All conditions. On the connection's loop; false when there is no memory for the text.
+  bool takes(const connection& of) const noexcept;
   position position_of(const connection_facts& of) const noexcept;
   bool comes_before(const position& a, const position& b) const noexcept {
     return descending ? b < a : a < b;
   }
 };
 
-/// A parameter of a request's target, decoded.
-struct query_parameter {
-  std::string name;
-  std::string value;
-};
-
 /// Throws std::invalid_argument, naming the parameter and the fix.
 connection_query parse_connection_query(std::span<const query_parameter> parameters);
+
+/// "loop.slot.generation"; nullopt: it is something else.
+std::optional<connection_id> parse_connection_id(std::string_view text) noexcept;
 
 /// What `cursor` is for the page that follows a row.
 std::string cursor_after(const connection_query& query, const position& last);

@@ -3,7 +3,6 @@
 #include "admin/json_text.hpp"
 
 namespace dwell::inline v0 {
-namespace {
 
 using nlohmann::ordered_json;
 
@@ -26,8 +25,6 @@ ordered_json to_json(const connection_row& row) {
   made["tls"] = of.tls.empty() ? ordered_json() : ordered_json(of.tls);
   return made;
 }
-
-}  // namespace
 
 std::string to_json(const connection_list& list, const connection_query& query) {
   ordered_json next;

@@ -1,15 +1,19 @@
 #include "admin/core.hpp"
 
-#include <dwell/connection/connection.hpp>
 #include <dwell/connection/offload.hpp>
 #include <dwell/http/request.hpp>
 #include <dwell/http/serve.hpp>
 
-#include "admin/access.hpp"
 #include "admin/connections_json.hpp"
+#include "admin/drain_page.hpp"
 #include "admin/gathering.hpp"
 #include "admin/kernel_page.hpp"
+#include "admin/page_reply.hpp"
+#include "admin/query_parameter.hpp"
+#include "admin/replies.hpp"
 #include "admin/server_metrics.hpp"
+#include "admin/status_json.hpp"
+#include "admin/survey.hpp"
 
 #include <prometheus/collectable.h>
 #include <prometheus/text_serializer.h>
@@ -25,21 +29,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// How long the loops may take to show their connections.
-constexpr duration patience = 1s;
-/// Each costs a blocked loop an entry in its mailbox.
-constexpr int most_unanswered = 64;
-
 constexpr std::string_view index_text =
+    "GET  /             this; for a browser a page that shows the rest\n"
     "GET  /connections  open connections, as JSON\n"
     "                   filters: service, phase, state, peer, min_age, min_idle\n"
     "                   sort (-age), limit (100), cursor\n"
     "                   state=held: those that a handler keeps open after the peer's FIN\n"
+    "GET  /status       all of them together, what they have done, and whose deadline is next\n"
     "GET  /kernel       connections beside the kernel's sockets, as JSON; format=text: a table\n"
     "GET  /metrics      totals, for Prometheus; kernel=full: the kernel's sockets by state, too\n"
     "GET  /healthz      200 while the process lives\n"
     "GET  /readyz       200, or 503 while the server does not run, or drains\n"
-    "POST /drain        drains the server; from this machine, or with the token\n";
+    "GET  /drain        how far a drain is, as JSON\n"
+    "GET  /log          the log level\n"
+    "GET  /limits       how many connections are let in\n"
+    "\n"
+    "From this machine, or with the token:\n"
+    "POST /drain        drains the server\n"
+    "POST /close        closes connections: id=0.1.2, or filters as above; method (graceful)\n"
+    "POST /log          level=debug; for=5min\n"
+    "POST /limits       connections=5000\n";
 
 /// What is wrong with the admin's connections is said; how they come and go is not: the log is the
 /// server's.
@@ -62,58 +71,24 @@ server_options options_for(const server& observed) {
           .logger = quieter(observed.logger())};
 }
 
-http::response plain(http::status status, std::string text) {
-  return {.status = status,
-          .body = std::move(text),
-          .headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}}};
-}
-
 /// What is wrong with the request's parameters; empty: nothing.
 std::string read_query(const http::request& request, connection_query& query) {
-  std::vector<query_parameter> parameters;
-  for (std::string_view rest = request.query(); !rest.empty();) {
-    const std::string_view each = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(each.size() + 1, rest.size()));
-    const std::string_view name = each.substr(0, each.find('='));
-    if (!each.empty()) parameters.push_back({std::string{name}, request.query(name).value_or("")});
-  }
   try {
-    query = parse_connection_query(parameters);
+    query = parse_connection_query(parameters_of(request));
   } catch (const std::invalid_argument& wrong) {
     return wrong.what();
   }
   return {};
 }
 
-/// A page in a browser on this machine, or a proxy there that passes on the requests of others,
-/// comes from here and is nobody that may be trusted for it.
-bool speaks_for_others(const http::request& request) {
-  for (const auto name : {"Origin", "Forwarded", "X-Forwarded-For"}) {
-    if (request.header(name)) return true;
-  }
-  return false;
-}
-
-/// The walk outlives the request where a loop takes longer; the timer does not keep it.
-void stop_in_time(connection& peer, const std::shared_ptr<loop_walk>& seen) {
-  peer.after(patience, [late = std::weak_ptr{seen}](connection&) {
-    if (const auto still = late.lock()) still->stop_waiting();
-  });
-}
-
-bool may_change(const http::request& request, std::string_view token) {
-  if (!token.empty()) {
-    const auto given = bearer_token(request.header("Authorization").value_or(""));
-    if (given && equal_in_constant_time(*given, token)) return true;
-  }
-  return is_local(request.peer().peer_endpoint()) && !speaks_for_others(request);
-}
-
 }  // namespace
 
 admin_core::admin_core(server& observed, admin_options options)
-    : observed_{&observed}, options_{std::move(options)}, serves_{options_for(observed)} {
-  validate_token(options_.token);
+    : observed_{&observed},
+      options_{std::move(options)},
+      loops_{observed},
+      operations_{loops_, options_.token},
+      serves_{options_for(observed)} {
   if (std::ranges::count(options_.collectables, nullptr) != 0) {
     throw std::invalid_argument{"admin_options.collectables: one of them is null; leave it out"};
   }
@@ -132,18 +107,32 @@ admin_core::~admin_core() {
 
 http::router admin_core::routes() {
   http::router made;
-  made.get("/", [this](const http::request&) { return index(); });
-  made.get("/connections", [this](const http::request& request) { return connections(request); });
-  made.get("/kernel", [this](const http::request& request) { return kernel(request); });
-  made.get("/metrics", [this](const http::request& request) { return metrics(request); });
-  made.get("/healthz", [this](const http::request&) { return health(); });
-  made.get("/readyz", [this](const http::request&) { return readiness(); });
-  made.post("/drain", [this](const http::request& request) { return drain(request); });
+  made.get("/", [this](const http::request& request) { return index(request); })
+      .get("/connections", [this](const http::request& request) { return connections(request); })
+      .get("/kernel", [this](const http::request& request) { return kernel(request); })
+      .get("/status", [this](const http::request& request) { return status(request); })
+      .get("/metrics", [this](const http::request& request) { return metrics(request); })
+      .get("/healthz", [this](const http::request&) { return health(); })
+      .get("/readyz", [this](const http::request&) { return readiness(); })
+      .get("/drain", [this](const http::request&) { return drain_state(); });
+  operations& change = operations_;
+  made.post("/drain", [&change](const http::request& request) { return change.drain(request); })
+      .post("/close", [&change](const http::request& request) { return change.close(request); })
+      .post("/log", [&change](const http::request& request) { return change.set_level(request); })
+      .get("/log", [&change](const http::request& request) { return change.level(request); })
+      .post("/limits",
+            [&change](const http::request& request) { return change.set_limits(request); })
+      .get("/limits", [&change](const http::request& request) { return change.limits(request); });
   return made;
 }
 
-http::response admin_core::index() const {
-  return plain(http::status::ok, std::string{index_text});
+http::response admin_core::index(const http::request& request) const {
+  if (wants_page(request)) {
+    return page_reply(operations_.page_secret_for(request), !options_.token.empty());
+  }
+  http::response made = plain(http::status::ok, std::string{index_text});
+  made.headers.push_back({"Vary", "Accept"});
+  return made;
 }
 
 task<http::response> admin_core::connections(const http::request& request) const {
@@ -151,36 +140,19 @@ task<http::response> admin_core::connections(const http::request& request) const
   if (const std::string wrong = read_query(request, query); !wrong.empty()) {
     co_return plain(http::status::bad_request, wrong + '\n');
   }
-  if (auto busy = too_busy()) co_return std::move(*busy);
-  const auto seen =
-      walk(std::make_shared<gathering>(std::move(query), loops_to_ask(), unanswered_));
-  stop_in_time(request.peer(), seen);
+  if (auto busy = loops_.too_busy()) co_return std::move(*busy);
+  const auto seen = loops_.show_all<gathering>(request.peer(), std::move(query));
   loops_answered answered{*seen};
   co_await answered;
-  http::response made = plain(http::status::ok, to_json(seen->take(), seen->query()));
-  made.content_type = "application/json";
-  co_return made;
+  co_return as_json(to_json(seen->take(), seen->query()));
 }
 
-std::uint32_t admin_core::loops_to_ask() const noexcept {
-  const server_stage stage = observed_->stage();
-  const bool runs = stage == server_stage::running || stage == server_stage::draining;
-  return runs ? observed_->loops() : 0;
-}
-
-template <class Walk>
-std::shared_ptr<Walk> admin_core::walk(std::shared_ptr<Walk> made) const {
-  if (made->loops() == 0) return made;
-  observed_->each([made](connection& peer) { made->see(peer); },
-                  [made](std::uint32_t loop) { made->loop_done(loop); });
-  return made;
-}
-
-std::optional<http::response> admin_core::too_busy() const {
-  if (unanswered_->load() < most_unanswered) return std::nullopt;
-  return plain(http::status::service_unavailable,
-               "a loop has yet to answer earlier requests; dwell_loop_longest_turn_seconds "
-               "in /metrics says for how long\n");
+task<http::response> admin_core::status(const http::request& request) const {
+  if (auto busy = loops_.too_busy()) co_return std::move(*busy);
+  const auto seen = loops_.show_all<survey>(request.peer(), observed_->services().size());
+  loops_answered answered{*seen};
+  co_await answered;
+  co_return as_json(status_json(*observed_, seen->take(), operations_.log(), request.peer()));
 }
 
 task<http::response> admin_core::kernel(const http::request& request) const {
@@ -188,11 +160,9 @@ task<http::response> admin_core::kernel(const http::request& request) const {
   if (format != "json" && format != "text") {
     co_return plain(http::status::bad_request, "format \"" + format + "\": use json, text\n");
   }
-  if (auto busy = too_busy()) co_return std::move(*busy);
+  if (auto busy = loops_.too_busy()) co_return std::move(*busy);
   kernel_page page{.services = observed_->services(), .seen = {}, .kernel = {}};
-  const auto seen =
-      walk(std::make_shared<census>(page.services.size(), loops_to_ask(), unanswered_));
-  stop_in_time(request.peer(), seen);
+  const auto seen = loops_.show_all<census>(request.peer(), page.services.size());
   loops_answered answered{*seen};
   co_await answered;
   page.seen = seen->take();
@@ -201,9 +171,7 @@ task<http::response> admin_core::kernel(const http::request& request) const {
   auto ask = [this, &page] { page.kernel = kernel_->about_ports(page.services); };
   co_await offload(ask);
   if (format == "text") co_return plain(http::status::ok, to_text(page));
-  http::response made = plain(http::status::ok, to_json(page));
-  made.content_type = "application/json";
-  co_return made;
+  co_return as_json(to_json(page));
 }
 
 http::response admin_core::health() const { return plain(http::status::ok, "ok\n"); }
@@ -232,6 +200,7 @@ task<http::response> admin_core::metrics(const http::request& request) const {
   };
   co_await offload(ask);
   auto families = metrics_of(*observed_);
+  std::ranges::move(metrics_of(observed_->draining()), std::back_inserter(families));
   std::ranges::move(metrics_of(kernel, services), std::back_inserter(families));
   for (const auto& each : options_.collectables)
     std::ranges::move(each->Collect(), std::back_inserter(families));
@@ -240,23 +209,10 @@ task<http::response> admin_core::metrics(const http::request& request) const {
   co_return made;
 }
 
-http::response admin_core::drain(const http::request& request) const {
-  if (!may_change(request, options_.token)) {
-    return plain(
-        http::status::forbidden,
-        options_.token.empty()
-            ? "only clients on this machine may drain, no web pages or proxies; others need "
-              "admin_options.token\n"
-            : "only clients on this machine may drain, no web pages or proxies; others need "
-              "Authorization: Bearer and the token\n");
-  }
-  const server_stage before = observed_->stage();
-  observed_->drain();
-  switch (before) {
-    case server_stage::made: return plain(http::status::conflict, "the server does not run yet\n");
-    case server_stage::ended: return plain(http::status::ok, "the server has ended\n");
-    default: return plain(http::status::accepted, "draining\n");
-  }
+http::response admin_core::drain_state() const {
+  http::response made = plain(http::status::ok, to_json(observed_->draining()));
+  made.content_type = "application/json";
+  return made;
 }
 
 }  // namespace dwell::inline v0

@@ -13,7 +13,7 @@ gathering::gathering(connection_query query, std::uint32_t loops,
       query_{std::move(query)},
       parts_(loops, part{best_rows{query_}}) {}
 
-void gathering::look(const connection& peer) noexcept {
+void gathering::look(connection& peer) noexcept {
   const connection_facts facts = facts_of(peer);
   if (!query_.takes(facts)) return;
   part& mine = parts_[facts.id.loop];

@@ -33,7 +33,7 @@ class gathering final : public loop_walk {
     std::uint64_t matched = 0;
     bool failed = false;  // no memory
   };
-  void look(const connection& peer) noexcept override;
+  void look(connection& peer) noexcept override;
 
   const connection_query query_;
   std::vector<part> parts_;

@@ -29,7 +29,7 @@ class loop_walk {
   std::uint32_t loops() const noexcept { return static_cast<std::uint32_t>(done_.size()); }
 
   // ── on the loops ──
-  void see(const connection& peer) noexcept {
+  void see(connection& peer) noexcept {
     if (!over_.load(std::memory_order_relaxed)) look(peer);
   }
   void loop_done(std::uint32_t loop) noexcept;
@@ -39,7 +39,7 @@ class loop_walk {
   void stop_waiting() noexcept;
 
  protected:
-  virtual void look(const connection& peer) noexcept = 0;
+  virtual void look(connection& peer) noexcept = 0;
   /// Once, with the loops that have answered. What others show from now on is not kept.
   template <class Use>
   std::vector<std::uint32_t> take_parts(Use&& use) {

@@ -3,6 +3,7 @@
 #include <dwell/server/server.hpp>
 
 #include "admin/metric_family.hpp"
+#include "admin/pressure_metrics.hpp"
 
 #include <prometheus/client_metric.h>
 #include <prometheus/metric_type.h>
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -114,7 +116,7 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
   const auto count = [&](std::string name, std::string help, member which) {
     return each_service(counter_family(std::move(name), std::move(help)), services, which);
   };
-  return {
+  std::vector<MetricFamily> all{
       gauge("dwell_ready", "1 while the server runs and does not drain.", ready ? 1 : 0),
       each_service(gauge_family("dwell_connections", "Connections whose descriptor is open."),
                    services, &connection_counts::live),
@@ -130,10 +132,21 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
       each_service<close_reason>(
           counter_family("dwell_connections_closed_total", "Connections closed, by reason."),
           services, "reason", &connection_counts::closed),
+      each_service<close_method>(
+          counter_family("dwell_close_methods_total",
+                         "Connections closed, by the method that was carried out."),
+          services, "method", &connection_counts::methods),
       count("dwell_connections_evicted_total", "Idle connections closed to make room for new ones.",
             &connection_counts::evicted),
-      count("dwell_connections_refused_total", "Connections reset because there was no room.",
+      count("dwell_connections_refused_total", "Connections not let in: there was no room.",
             &connection_counts::refused),
+      count("dwell_connections_shrunk_total",
+            "Idle connections closed before deadlines.idle, by pressure.",
+            &connection_counts::shrunk),
+      with_sample(counter_family("dwell_reaped_later_total",
+                                 "Connections that were closed later than their deadline, for "
+                                 "pressure_options::reap_rate."),
+                  as_double(counts.reaped_later)),
       count("dwell_connections_held_total",
             "Connections that a handler kept open, idle, for deadlines.close after the peer's FIN.",
             &connection_counts::held),
@@ -157,6 +170,10 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
       each_service<handshake_result>(
           counter_family("dwell_tls_handshakes_total", "TLS handshakes, by how they ended."),
           services, "result", &connection_counts::handshakes),
+      each_service<proxy_header_result>(
+          counter_family("dwell_proxy_headers_total",
+                         "Connections that had to begin with a PROXY header, by what came of it."),
+          services, "result", &connection_counts::proxy_headers),
       with_samples(counter_family("dwell_certificate_reloads_total",
                                   "Times that certificates were read again, by whether all could "
                                   "be used; else those of before stay."),
@@ -172,6 +189,8 @@ std::vector<MetricFamily> metrics_of(const server& observed) {
             "How long the loop that is busiest now has been in its turn.",
             seconds(counts.longest_turn_now)),
   };
+  std::ranges::move(pressure_metrics(observed.pressure()), std::back_inserter(all));
+  return all;
 }
 
 }  // namespace dwell::inline v0

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace dwell::inline v0 {
@@ -28,5 +30,12 @@ class counter {
 
   std::atomic<std::uint64_t> value_{0};
 };
+
+/// Adds what each has counted to `sum`.
+template <std::size_t count>
+void read_each(const std::array<counter, count>& of,
+               std::array<std::uint64_t, count>& sum) noexcept {
+  for (std::size_t i = 0; i < count; ++i) sum[i] += of[i].read();
+}
 
 }  // namespace dwell::inline v0

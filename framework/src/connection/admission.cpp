@@ -1,23 +1,16 @@
 #include "connection/loop.hpp"
+#include "connection/proxy_header_reader.hpp"
 
 #include <new>
 
 namespace dwell::inline v0 {
 namespace {
 
-constexpr std::uint32_t candidates = 64;
-constexpr std::uint32_t sweep_slots = 1'000;
+/// Descriptors are short: so many idle connections leave before accepting is tried again.
+constexpr std::uint32_t evicted_for_descriptors = 16;
 /// All are at work, and none says when it is idle again: asking a hundred times a second costs
 /// little.
 constexpr duration until_one_is_idle{10};
-
-/// xorshift64*: which slots are sampled need not be unpredictable, only spread.
-std::uint64_t next_random(std::uint64_t& state) noexcept {
-  state ^= state >> 12U;
-  state ^= state << 25U;
-  state ^= state >> 27U;
-  return state * 0x2545F4914F6CDD1DU;
-}
 
 /// A connection on its way to another loop. When that ends first, so does the connection.
 class handover {
@@ -52,12 +45,19 @@ class handover {
 /// connection.
 admission loop::reserve(bool certain) {
   if (will_evict_ || !owner_->has_room(*this, certain)) return admission::later;
+  const gate now = owner_->accepting();
+  if (now == gate::refusing) return admission::refused;
+  if (now == gate::closed) {
+    accept(false);  // also when a pause of another kind has ended meanwhile
+    return admission::later;
+  }
   if (owner_->admit()) return admission::free_place;
   if (policy_ == when_full::refuse) return admission::refused;
   if (policy_ == when_full::evict_idle && longest_idle() != nullptr) {
     will_evict_ = true;
     return admission::idle_leaves;
   }
+  if (now == gate::impatient) return admission::refused;
   if (!certain) return admission::later;  // the listener will say whether there was another
   accept(false);  // also when all loops were told already, and a pause has ended meanwhile
   owner_->wait_for_room();
@@ -81,12 +81,9 @@ bool loop::take_place(admission terms) {
 }
 
 void loop::on_accept(const accepted& fresh) {
-  if (!take_place(fresh.terms)) {
-    services_[fresh.service]->counters.refused.add();  // before the client can know
-    stream unwanted{.descriptor = fresh.descriptor};
-    io_->release(unwanted, dwell::release::reset);
-    return;
-  }
+  if (!may_come(fresh)) return unreserve(fresh.terms);
+  if (!take_place(fresh.terms)) return refuse(fresh);
+  owner_->let_in(fresh.descriptor);
   loop* const to = owner_->deal(*this, *services_[fresh.service]->of);
   if (to == nullptr || to == this) return adopt(fresh);
   to->mail()->order(handover{*to, fresh});
@@ -117,7 +114,9 @@ slot* loop::make_slot(hosted_service& hosted, const socket_address& peer) noexce
     c->io.slot = index;
     counters_.slots = slots_.size();
     reaper_.grow(index + 1);
-    if (hosted.of->filters) {
+    if (hosted.of->proxies) {
+      await_proxy_header(*c);
+    } else if (hosted.of->filters) {
       c->rare = std::make_unique<uncommon>(uncommon{.filter = hosted.of->filters->make(index_)});
       c->filtered = true;
     }
@@ -136,9 +135,7 @@ slot* loop::take_in(const accepted& fresh) {
   hosted_service& hosted = *services_[fresh.service];
   slot* const c = make_slot(hosted, fresh.peer);
   if (c == nullptr) {
-    hosted.counters.refused.add();  // before the client can know
-    stream unwanted{.descriptor = fresh.descriptor};
-    io_->release(unwanted, dwell::release::reset);
+    turn_away(fresh);
     owner_->readmit();
     return nullptr;
   }
@@ -187,69 +184,8 @@ void loop::for_each_stream(void (*call)(engine&, stream&)) {
 void loop::on_accept_failed(int error) {
   counters_.accept_failed.add();
   owner_->log_accept_failed(error, io_->now());
-  owner_->pause_accepting(*this);
-}
-
-// ── making room, draining ──
-
-slot* loop::longest_idle() noexcept {
-  slot* oldest = nullptr;
-  if (slots_.capacity() == 0) return nullptr;
-  const auto from = static_cast<std::uint32_t>(next_random(random_) % slots_.capacity());
-  const auto consider = [&](std::uint32_t, slot& c) {
-    if (!is_idle(c) || c.outbound || active_ == &c) return;
-    if (oldest == nullptr || before(c.last_activity, oldest->last_activity)) oldest = &c;
-  };
-  slots_.visit(from, candidates, consider);
-  if (from + candidates > slots_.capacity()) {
-    slots_.visit(0, from + candidates - slots_.capacity(), consider);
-  }
-  return oldest;
-}
-
-bool loop::make_room() {
-  for (std::uint32_t tries = 0; tries < candidates; ++tries) {
-    slot* const c = longest_idle();
-    if (c == nullptr) return false;
-    reap(*c, close_reason::overload);
-    if (!c->is_released()) continue;  // it was not idle after all
-    c->counters().evicted.add();
-    if (freed_head_ == c->io.slot) return true;  // or else its handler still uses the slot
-  }
-  return false;
-}
-
-void loop::drain() {
-  draining_ = true;
-  sweeping_ = swept::drain;
-  sweep_from_ = 0;
-  io_->wake();
-}
-
-void loop::abort_all() {
-  ending_ = true;
-  end_coroutines();
-  sweeping_ = swept::abort;
-  sweep_from_ = 0;
-  io_->wake();
-}
-
-void loop::sweep() {
-  const swept what = *sweeping_;
-  sweep_from_ = slots_.visit(sweep_from_, sweep_slots, [&](std::uint32_t, slot& c) {
-    if (c.is_released()) return;
-    if (what == swept::abort) {
-      decide(c, close_reason::drain, close_method::abort);
-      step(c, lifecycle_event::abort);
-    } else if (leaves_at_drain(c)) {
-      reap(c, close_reason::drain);
-    }
-  });
-  if (sweep_from_ == slab<slot>::end) {
-    sweeping_.reset();
-  } else {
-    io_->wake();
-  }
+  const bool relieved = policy_ == when_full::evict_idle && evict(evicted_for_descriptors);
+  owner_->pause_accepting(*this, relieved);
 }
 
 }  // namespace dwell::inline v0

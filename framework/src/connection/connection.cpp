@@ -17,6 +17,11 @@ connection_id connection::id() const noexcept { return host(*this).id_of(as_slot
 dwell::server& connection::server() const noexcept { return host(*this).owner().facade(); }
 const service_options& connection::options() const noexcept { return as_slot(*this).options(); }
 endpoint connection::peer_endpoint() const { return as_slot(*this).peer.to_endpoint(); }
+std::optional<endpoint> connection::proxy_endpoint() const {
+  const auto& rare = as_slot(*this).rare;
+  if (!rare || !rare->came_by_proxy()) return std::nullopt;
+  return rare->proxy.to_endpoint();
+}
 endpoint connection::local_endpoint() const {
   return native_handle() < 0 ? endpoint{} : host(*this).io().local_endpoint(as_slot(*this).io);
 }
@@ -103,7 +108,8 @@ void connection::set_deadline(dwell::phase which, duration value) noexcept {
   if (c.is_released()) return;
   if (!c.rare) c.rare.reset(new (std::nothrow) uncommon{});
   if (!c.rare) return;
-  if (!c.rare->overrides) c.rare->overrides = c.limits();
+  if (!c.rare->overrides) c.rare->overrides.reset(new (std::nothrow) deadlines{c.limits()});
+  if (!c.rare->overrides) return;
   const duration bounded = value == off ? off : std::clamp(value, duration{1}, longest_deadline);
   switch (which) {
     case phase::handshake: c.rare->overrides->handshake = bounded; break;
@@ -148,8 +154,8 @@ void connection::answer_goes_on() noexcept {
 bool connection::exchange_finished() noexcept {
   return host(*this).finish_exchange(as_slot(*this));
 }
-bool connection::last_exchange() const noexcept {
-  return host(*this).is_last_exchange(as_slot(*this));
+bool connection::last_exchange(bool more_came) noexcept {
+  return host(*this).shall_announce_end(as_slot(*this), more_came);
 }
 void connection::announced_close() noexcept { as_slot(*this).announced = true; }
 

@@ -57,47 +57,16 @@ void loop::decide(slot& c, close_reason reason, std::optional<close_method> meth
   }
   // The rest of a message may be on its way, and must not reset what the peer is told.
   c.linger |= reason == close_reason::protocol_error || reason == close_reason::read_timeout;
+  if (reason == close_reason::drain && c.done == close_method::graceful && !c.outbound) {
+    // A client that asks the next thing as soon as it has its answer asks it now.
+    c.reaped |= !c.linger;
+    c.linger = true;
+  }
 }
 
 void loop::half_close(slot& c) noexcept {
   if (!c.accepts_output()) return;
   c.half_close_asked = true;
-  mark(c, pending_work::advance);
-}
-
-bool loop::is_last_exchange(const slot& c) const noexcept {
-  if (c.outbound) return false;
-  if (draining_ || c.finished_exchanges + std::uint64_t{1} >= c.service->of->exchanges) return true;
-  const auto end = lifetime_due(c);
-  return end && *end <= io_->now();
-}
-
-bool loop::finish_exchange(slot& c) noexcept {
-  if (c.decided) return false;
-  const bool last = is_last_exchange(c);
-  c.linger |= c.message_open;  // answered before it was whole: the rest may be on its way
-  c.message_open = c.answering = false;
-  count_exchange(c);
-  if (!last) return true;
-  if (draining_) {
-    close(c, close_reason::drain);
-  } else if (c.finished_exchanges >= c.service->of->exchanges) {
-    close(c, close_reason::finished);
-  } else {
-    close(c, close_reason::lifetime);
-  }
-  return false;
-}
-
-void loop::count_exchange(slot& c) noexcept {
-  c.sent_in_exchange = false;
-  ++c.finished_exchanges;
-  c.counters().exchanges.add();
-}
-
-void loop::release_owed(slot& c) noexcept {
-  --c.owed;
-  if (c.peer_done && !c.decided) c.watched_since = io_->now_tick();
   mark(c, pending_work::advance);
 }
 
@@ -109,6 +78,8 @@ void loop::advance(slot& c) {
   if (!c.delimits && !c.outbound && c.sent_in_exchange && c.owed == 0 && !c.paused)
     finish_exchange(c);
   if (c.close_when_answered && c.owed == 0) decide(c, close_reason::peer_closed, {});
+  if (c.exchange_over && phase_of_work(c) == phase::idle) [[unlikely]]
+    leave_after_exchange(c);
   const bool begins_to_close = c.decided && c.state <= lifecycle_state::send_closed;
   if (begins_to_close) {
     step(c, c.done == close_method::abort ? lifecycle_event::abort : lifecycle_event::close);
@@ -134,7 +105,7 @@ void loop::advance(slot& c) {
   if (c.is_released()) return;
   update_deadline(c);
   if (begins_to_close) mark(c, pending_work::tell_closing);
-  if (draining_ && leaves_at_drain(c)) mark(c, pending_work::leave);
+  if (drain_.is_finishing() && leaves_at_drain(c)) mark(c, pending_work::leave);
 }
 
 void loop::update_watch(slot& c) {
@@ -277,7 +248,7 @@ void loop::reap(slot& c, close_reason reason) {
     return;
   }
   // Nobody is in a hurry: what the peer sends before it has our FIN must not meet an orphan.
-  const bool at_leisure = reason == close_reason::idle_timeout || reason == close_reason::lifetime;
+  const bool at_leisure = reason != close_reason::overload;
   if (c.done == close_method::graceful && at_leisure) return linger_after_reap(c);
   c.fin_sent = true;
   io_->shutdown_send(c.io);
@@ -347,7 +318,8 @@ void loop::release(slot& c, lifecycle_action action) {
   c.kept.clear();
   c.queue.clear();
   c.drop_file();
-  if (!c.filtered) c.rare.reset();
+  if (c.rare) c.rare->overrides.reset();
+  c.drop_rare_if_empty();
   report(c, record);
 }
 

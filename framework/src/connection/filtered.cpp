@@ -21,13 +21,20 @@ constexpr std::size_t piece = std::size_t{64} * 1024;
 /// From a peer's close_notify to its FIN, when it closes: two system calls of its own.
 constexpr duration until_its_fin{5};
 
+void count_handshake(slot& c, handshake_result how) noexcept {
+  c.counters().handshakes[static_cast<std::size_t>(how)].add();
+}
+
 }  // namespace
 
 // ── input ──
 
 void loop::on_raw(slot& c, bytes raw, bool more) {
   try {
-    if (!c.opened && !has_turn(c, raw)) return;
+    if (!c.opened) {
+      if (c.rare->awaits_proxy_header) return on_proxy_header(c, raw, more);
+      if (!has_turn(c, raw)) return;
+    }
     const stream_filter::received got = unfilter(c, raw);
     if (!answer(c)) return;
     // What came behind the handshake may be data, and then what ends the connection.
@@ -40,7 +47,10 @@ void loop::on_raw(slot& c, bytes raw, bool more) {
       finish_handshake(c);
       if (c.is_released()) return;
     }
-    if (got.size != 0) on_input(c, {unfiltered_.data(), got.size}, more);
+    if (got.size != 0) {
+      c.spoken = true;
+      on_input(c, {unfiltered_.data(), got.size}, more);
+    }
     if (c.is_released()) return;
     if (failed) close(c, close_reason::protocol_error);
     if (got.now == stream_filter::progress::ended) return end_of_messages(c);
@@ -96,13 +106,10 @@ stream_filter::received loop::unfilter(slot& c, bytes raw) {
 void loop::finish_handshake(slot& c) {
   count_handshake(c, c.filter().resumed() ? handshake_result::resumed : handshake_result::full);
   c.clock.enter(phase::idle, io_->now_tick());
+  c.last_activity = io_->now_tick();
   c.nearer_deadline = true;
   if (!c.outbound) return open(c);
   if (c.rare->waiting != nullptr) std::exchange(c.rare->waiting, nullptr)->on_secured();
-}
-
-void loop::count_handshake(slot& c, handshake_result how) noexcept {
-  c.counters().handshakes[static_cast<std::size_t>(how)].add();
 }
 
 /// What the filter itself has to say leaves at once, and is no activity of the connection. False:

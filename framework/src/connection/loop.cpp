@@ -27,19 +27,22 @@ void for_each_attachment(slot& c, Call&& call) {
 }  // namespace
 
 loop::loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
-           std::size_t mailbox_capacity, when_full policy)
+           const loop_options& options)
     : index_{index},
       pool_{&pool},
       io_{&io},
       owner_{&owner},
-      policy_{policy},
-      mail_{std::make_shared<mailbox>(io, mailbox_capacity)},
+      policy_{options.full},
+      mail_{std::make_shared<mailbox>(io, options.mailbox)},
       reaper_{io.now_tick()},
       timers_{io},
       freed_head_{no_slot},
       dirty_head_{no_slot},
       dirty_tail_{no_slot},
       gather_{pool.take(engine::input_buffer_size)},
+      pressure_{.longest_turn = options.longest_turn,
+                .idle_share = options.idle_share,
+                .pace = reap_pacer{options.reap_rate}},
       random_{0x9E3779B97F4A7C15U + index} {
   io.attach(*this);
 }
@@ -103,6 +106,7 @@ void loop::free_slots() {
       continue;
     }
     counter& freed = c.counters().freed;
+    if (c.refused) --pressure_.refusing;
     slots_.erase(index);
     index = next;
     freed.add();
@@ -225,7 +229,8 @@ void loop::on_turn_begin() {
 void loop::on_wake() {
   if (more_to_reap_) collect();
   if (!handshakes_.empty()) resume_handshakes();
-  if (sweeping_) sweep();
+  relieve();
+  if (drain_.walks()) sweep();
   if (!slices_.empty()) {
     unique_function<void(loop&)> run = std::move(slices_.front());
     slices_.pop_front();
@@ -282,6 +287,7 @@ void loop::on_turn_end() {
   }
   count_turn();
   free_slots();
+  publish_memory();
   arm();
   if (when_empty_ && empty()) std::exchange(when_empty_, nullptr)();
 }
@@ -294,6 +300,8 @@ void loop::count_turn() noexcept {
   std::size_t rank = 0;
   while (rank < turn_bounds.size() && length > turn_bounds[rank]) ++rank;
   counters_.turns[rank].add();
+  const auto took = duration{static_cast<std::int64_t>(length)};
+  if (took >= pressure_.longest_turn) owner_->turn_was_long(took);
 }
 
 void loop::destroy_all() noexcept {

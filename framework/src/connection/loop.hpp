@@ -5,8 +5,10 @@
 #include "base/block_pool.hpp"
 #include "base/counters.hpp"
 #include "base/slab.hpp"
+#include "connection/draining.hpp"
 #include "connection/loop_counters.hpp"
 #include "connection/loop_owner.hpp"
+#include "connection/loop_pressure.hpp"
 #include "connection/loop_timers.hpp"
 #include "connection/mailbox.hpp"
 #include "connection/outbound_services.hpp"
@@ -36,7 +38,7 @@ class loop_coroutine;
 class loop final : public engine_events {
  public:
   loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
-       std::size_t mailbox_capacity, when_full policy);
+       const loop_options& options);
   ~loop();
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;
@@ -56,8 +58,7 @@ class loop final : public engine_events {
   }
   /// The first of its services that do not listen; the others by hosted_service::next.
   const hosted_service* outbound() const noexcept { return outbound_.load(); }
-  /// The connection whose handler runs right now, or null.
-  slot* active() noexcept { return active_; }
+  slot* active() noexcept { return active_; }  // whose handler runs right now, or null
 
   void host(const service& what);
   /// Address space for so many connections: growing copies nothing, memory comes as they do.
@@ -78,6 +79,7 @@ class loop final : public engine_events {
   bool finish_exchange(slot& c) noexcept;
   void count_exchange(slot& c) noexcept;
   bool is_last_exchange(const slot& c) const noexcept;
+  bool shall_announce_end(slot& c, bool more_came) noexcept;
   void deadlines_changed(slot& c) noexcept;
   std::size_t queued(const slot& c) const noexcept;
   std::optional<duration> time_left(const slot& c) const noexcept;
@@ -156,7 +158,9 @@ class loop final : public engine_events {
   void adopt(const accepted& fresh);
   void accept(bool on) { io_->set_accepting(on); }
   void accept_again_after(duration pause);
-  void drain();
+  void pressure_changed();
+  void announce_end(duration over);  // by the answers to exchanges: of `over`, none to all
+  void drain(const drain_pace& pace);
   void abort_all();
   bool empty() const noexcept {
     return slots_.size() == 0 && outgoing_.size() == 0 && coroutines_.empty();
@@ -185,8 +189,6 @@ class loop final : public engine_events {
   void on_turn_end() override;
 
  private:
-  enum class swept : std::uint8_t { drain, abort };
-
   static loop* exchange_current(loop* next) noexcept;
   void forget_if_ended(loop_coroutine& which) noexcept;
   void end_coroutines();
@@ -225,13 +227,14 @@ class loop final : public engine_events {
   void tell_end_of_input(slot& c);
   bool may_read(const slot& c) const noexcept;
 
-  // filtered.cpp: connections with a stream_filter
+  // filtered.cpp, proxied.cpp: connections with a stream_filter
+  bool may_come(const accepted& fresh);
+  void on_proxy_header(slot& c, bytes raw, bool more);
   void on_raw(slot& c, bytes raw, bool more);
   bool has_turn(slot& c, bytes raw);
   void resume_handshakes();
   stream_filter::received unfilter(slot& c, bytes raw);
   void finish_handshake(slot& c);
-  static void count_handshake(slot& c, handshake_result how) noexcept;
   void tell_not_secured(slot& c);
   slot* make_outbound(outgoing& arrived, hosted_service& hosted, const raw_address& peer) noexcept;
   bool answer(slot& c);
@@ -268,17 +271,12 @@ class loop final : public engine_events {
   static bool is_idle(const slot& c) noexcept {
     return !c.decided && !c.is_released() && c.clock.current() == phase::idle;
   }
-  /// A connection that a coroutine awaits leaves with it, and one that is owed an answer stays for
-  /// it.
-  static bool leaves_at_drain(const slot& c) noexcept {
-    return is_idle(c) && !c.awaited && !c.awaits_answer();
-  }
   void update_deadline(slot& c) noexcept;
   void collect();
   std::optional<tick> at_phase_end(slot& c);
   void end_slow(slot& c, close_reason reason);
   void end_stalled(slot& c);
-  bool finish_lifetime(slot& c);
+  std::optional<tick> reap_in_turn(slot& c, close_reason reason);
   bool awaits_acknowledgement(const slot& c) const noexcept;
   tick next_look(const slot& c) const noexcept;
   std::optional<tick> due(const slot& c) const noexcept;
@@ -298,11 +296,11 @@ class loop final : public engine_events {
   void look_after_frames(slot& c) noexcept;
 
   // ending.cpp: how it leaves
+  bool is_last_by_limits(const slot& c) const noexcept;
   void step(slot& c, lifecycle_event what);
   void decide(slot& c, close_reason reason, std::optional<close_method> method) noexcept;
   void advance(slot& c);
   void update_watch(slot& c);
-  void after_flush(slot& c);
   lifecycle_event how_flushed(slot& c);
   void start_discarding(slot& c);
   void send_fin(slot& c) noexcept;
@@ -330,9 +328,24 @@ class loop final : public engine_events {
   slot* take_in(const accepted& fresh);
   void open(slot& c, const std::function<void(void*)>& make_session = {});
   bool take_place(admission terms);
-  bool make_room();
-  slot* longest_idle() noexcept;
+
+  // draining.cpp
+  bool leaves_at_drain(const slot& c) const noexcept;
+  bool is_new(const slot& c) const noexcept;
+  void leave_after_exchange(slot& c) noexcept;
   void sweep();
+
+  // pressure.cpp
+  bool make_room();
+  bool evict(std::uint32_t most);
+  slot* longest_idle() noexcept;
+  void refuse(const accepted& fresh);
+  void turn_away(const accepted& fresh);
+  void relieve();
+  std::optional<tick> phase_end(const slot& c) const noexcept;
+  bool is_early(const slot& c) const noexcept;
+  std::optional<tick> reap_later(slot& c) noexcept;
+  void publish_memory() noexcept;
 
   std::uint32_t index_;
   block_pool* pool_;
@@ -370,14 +383,13 @@ class loop final : public engine_events {
   std::vector<connection_id> handshakes_;  // that wait for their turn
   std::uint32_t handshakes_in_turn_ = 0;
   bool accept_paused_ = false;
-  bool draining_ = false;
+  loop_drain drain_;
   bool ending_ = false;
   bool more_to_reap_ = false;
   std::uint32_t reaping_put_off_ = 0;  // turns in a row in which others came first
   std::uint32_t reaped_in_turn_ = 0;   // closed at the peer's FIN
   bool will_evict_ = false;
-  std::optional<swept> sweeping_;
-  std::uint32_t sweep_from_ = 0;
+  loop_pressure pressure_;
   std::uint64_t random_;
   std::function<void()> when_empty_;
   loop* outer_ = nullptr;

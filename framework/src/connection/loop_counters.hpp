@@ -14,6 +14,8 @@ struct loop_counters {
   counter accept_failed;
   counter connected;  ///< outbound
   counter connect_failed;
+  counter reaped_later;  ///< than their deadline, for the sake of reap_rate
+  counter aborted;       ///< by abort_all()
   std::array<counter, turn_bounds.size() + 1> turns;
   counter busy;                              ///< milliseconds
   std::atomic<std::uint64_t> turn_began{0};  ///< the loop's clock; 0: it sleeps

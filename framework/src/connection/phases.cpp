@@ -56,7 +56,7 @@ std::optional<tick> loop::due(const slot& c) const noexcept {
 }
 
 std::optional<tick> loop::deadline_of(const slot& c) const noexcept {
-  std::optional<tick> soonest = c.clock.due(c.limits());
+  std::optional<tick> soonest = phase_end(c);
   if (c.decided) return soonest;
   if (const auto end = lifetime_due(c); end && c.clock.current() == phase::idle) {
     const std::uint64_t left = *end > io_->now() ? *end - io_->now() : 0;
@@ -132,7 +132,7 @@ void loop::arm() {
 /// nothing when there is none any more, or when there was work: that has set the next one itself.
 std::optional<tick> loop::at_deadline(slot& c) {
   const tick now = io_->now_tick();
-  if (c.reaped && c.input_ended) {  // put off by close_later()
+  if (c.reaped && c.input_ended && c.state == lifecycle_state::lingering) {  // by close_later()
     step(c, lifecycle_event::peer_fin);
     return std::nullopt;
   }
@@ -147,12 +147,11 @@ std::optional<tick> loop::at_deadline(slot& c) {
     end_stalled(c);
     return std::nullopt;
   }
-  const auto when = c.clock.due(c.limits());
-  if (!when || before(now, *when)) {
-    if (finish_lifetime(c)) return std::nullopt;
-    return due(c);
-  }
-  return at_phase_end(c);
+  const auto when = phase_end(c);
+  if (when && !before(now, *when)) return at_phase_end(c);
+  const auto end = lifetime_due(c);
+  if (!end || *end > io_->now() || c.decided || c.clock.current() != phase::idle) return due(c);
+  return reap_in_turn(c, close_reason::lifetime);
 }
 
 std::optional<tick> loop::at_phase_end(slot& c) {
@@ -164,8 +163,7 @@ std::optional<tick> loop::at_phase_end(slot& c) {
         c.clock.progress(io_->now_tick());
         return due(c);
       }
-      reap(c, close_reason::idle_timeout);
-      return std::nullopt;
+      return reap_in_turn(c, close_reason::idle_timeout);
     case phase::write: end_stalled(c); return std::nullopt;
     case phase::close: step(c, lifecycle_event::deadline); return std::nullopt;
     case phase::handshake: end_slow(c, close_reason::handshake_timeout); return std::nullopt;
@@ -200,12 +198,12 @@ void loop::end_slow(slot& c, close_reason reason) {
   leave(c);
 }
 
-/// True when lifetime has just ended an idle connection.
-bool loop::finish_lifetime(slot& c) {
-  const auto end = lifetime_due(c);
-  if (!end || *end > io_->now() || c.decided || c.clock.current() != phase::idle) return false;
-  reap(c, close_reason::lifetime);
-  return true;
+/// Ends an idle connection, or says when it is its turn.
+std::optional<tick> loop::reap_in_turn(slot& c, close_reason reason) {
+  if (const auto later = reap_later(c)) return later;
+  if (reason == close_reason::idle_timeout && is_early(c)) c.counters().shrunk.add();
+  reap(c, reason);
+  return std::nullopt;
 }
 
 /// Asks the kernel how much the peer has acknowledged. True when that is more than at the last

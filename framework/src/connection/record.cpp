@@ -41,6 +41,7 @@ void loop::count_close(slot& c, const close_record& record) noexcept {
   service_counters& counters = c.counters();
   counters.released.add();
   counters.closed[static_cast<std::size_t>(record.reason)].add();
+  counters.methods[static_cast<std::size_t>(record.done)].add();
   counters.time_wait[static_cast<std::size_t>(record.time_wait)].add();
   if (record.time_wait == time_wait::here || record.time_wait == time_wait::both) {
     counters.time_wait_here.add(io_->now());

@@ -5,9 +5,11 @@
 
 #include "connection/service_counters.hpp"
 #include "engine/stream_filter.hpp"
+#include "net/ip_prefix.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace dwell::inline v0 {
 
@@ -25,6 +27,7 @@ struct service {
   bool no_time_wait = false;
   std::uint64_t exchanges = unlimited;      ///< 1 in short mode
   std::shared_ptr<filter_maker> filters{};  ///< null: none, what comes is what the handler sees
+  std::optional<address_set> proxies{};     ///< who has to say whom it speaks for; null: nobody
   bool outbound = false;                    ///< its connections are our own doing
   bool awaited = false;                     ///< their handler is awaited_handler
   int inherited = -1;                       ///< the socket that listens was somebody else's

@@ -50,10 +50,17 @@ struct outgoing_file {
 
 /// What few connections have, so that it costs the others one pointer.
 struct uncommon {
-  std::optional<deadlines> overrides{};     ///< set_deadline's
+  std::unique_ptr<deadlines> overrides{};   ///< set_deadline's; null: the service's
   std::unique_ptr<stream_filter> filter{};  ///< TLS; null: what comes is what the handler sees
   std::unique_ptr<outgoing_file> file{};
-  outgoing* waiting = nullptr;  ///< whoever made it, until the handshake is done
+  outgoing* waiting = nullptr;       ///< whoever made it, until the handshake is done
+  socket_address proxy{};            ///< that it came through; `peer` is the client then
+  bool awaits_proxy_header = false;  ///< `filter` is a proxy_header_reader
+
+  bool came_by_proxy() const noexcept { return proxy.family() != 0; }
+  bool is_empty() const noexcept {
+    return !overrides && !filter && !file && waiting == nullptr && !came_by_proxy();
+  }
 };
 
 /// A connection's memory, in its loop's slab. Everything an idle connection costs is here (and 12
@@ -128,6 +135,8 @@ struct slot final : connection {
   bool lingered : 1 = false;
   bool reaped : 1 = false;               // what comes now has crossed our FIN
   bool linger : 1 = false;               // more input may come: the lingering form
+  bool told_to_leave : 1 = false;        // by this answer, since the server drains
+  bool exchange_over : 1 = false;        // in a drain: the running callback has finished one
   bool close_when_answered : 1 = false;  // the peer's FIN came and nobody minds
   bool flush_awaited : 1 = false;        // tell the handler when the queue is empty
   bool nearer_deadline : 1 = true;       // one came into force that the reaper does not know of
@@ -144,6 +153,9 @@ struct slot final : connection {
   bool said_end : 1 = false;             // the peer has, by its filter's protocol
   bool told_end : 1 = false;             // the handler knows that the peer sends no more
   bool sends_file : 1 = false;           // it has an outgoing_file
+  bool refused : 1 = false;              // it is told that there is no room, and no more
+  bool has_reap_turn : 1 = false;        // it was to be reaped, and waits for its turn
+  bool spoken : 1 = false;               // filtered: the peer, beyond the handshake
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;
@@ -158,7 +170,10 @@ struct slot final : connection {
     if (!sends_file) return;
     sends_file = false;
     rare->file.reset();
-    if (!rare->overrides && !rare->filter) rare.reset();
+    drop_rare_if_empty();
+  }
+  void drop_rare_if_empty() noexcept {
+    if (rare && rare->is_empty()) rare.reset();
   }
   /// Only where `filtered`.
   stream_filter& filter() const noexcept { return *rare->filter; }

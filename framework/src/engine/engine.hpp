@@ -152,7 +152,7 @@ class engine {
 
   /// Milliseconds, stamped before and after each batch of events; never reads a clock itself.
   std::uint64_t now() const noexcept { return now_; }
-  /// Stamps anew, after work that may have taken long; virtual time does not pass meanwhile.
+  /// Stamps anew, after work that may have taken long.
   virtual void restamp() noexcept {}
   tick now_tick() const noexcept { return tick{static_cast<std::uint32_t>(now_)}; }
   /// The wall clock in whole seconds; asked once in each of them.
@@ -204,6 +204,8 @@ class engine {
   virtual bool watch(stream& what) noexcept = 0;
   /// One recv into the input buffer.
   virtual received receive(stream& from) noexcept = 0;
+  /// Whether that would bring bytes; they stay where they are.
+  virtual bool has_input(const stream& which) noexcept = 0;
   /// One send. What `follows` may share its last segment.
   virtual sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept = 0;
   /// One sendfile: bytes of a regular file, from `offset`. Where they are not in memory it waits

@@ -98,7 +98,7 @@ void responder::respond(connection& peer, session& self, const request& what, co
     answer = failed(peer, what, fault);
   }
   const bool endless = answer.stream && !what.is_http_1_1();
-  answer.close = answer.close || !read.keep_alive || endless || peer.last_exchange();
+  answer.close = answer.close || !read.keep_alive || endless || peer.last_exchange(self.more);
   const answered_request to{what.method(), what.is_http_1_1(), !answer.close};
   const std::string_view body = body_of(answer, to);
   const bool at_once = !answer.stream && !answer.file.of && body.size() <= sent_at_once;

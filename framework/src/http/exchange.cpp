@@ -119,8 +119,8 @@ bool exchange::begin(response head, std::optional<std::uint64_t> size) noexcept 
   x.bodiless = asked.method() == method::head || !may_have_body(head.status);
   const bool endless = !x.bodiless && !size && !asked.is_http_1_1();
   x.chunked = !x.bodiless && !size && !endless;
-  x.closes =
-      head.close || endless || !x.complete || !x.held->what.keep_alive || peer.last_exchange();
+  x.closes = head.close || endless || !x.complete || !x.held->what.keep_alive ||
+             peer.last_exchange(x.self->more);
   x.self->head_sent = true;
   write_head(peer, head,
              {.method = asked.method(),

@@ -82,9 +82,11 @@ std::size_t responder::read_request(connection& peer, session& self, std::string
     incoming_request whole{peer, read};
     const auto length = static_cast<std::size_t>(read.content_length);
     whole.set_body(after.substr(0, length));
+    self.more = after.size() > length;
     dispatch(peer, self, whole, read);
     return size + length;
   }
+  self.more = false;
   await_body(peer, self, read, after.empty());
   return size;
 }
@@ -123,6 +125,7 @@ std::size_t responder::read_body(connection& peer, session& self, std::string_vi
   }
   if (current.reader->done()) {
     current.request.set_body(current.body);
+    self.more = used < input.size();
     dispatch(peer, self, current.request, current.what);
     return used;
   }

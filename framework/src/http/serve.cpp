@@ -1,6 +1,8 @@
 #include "http/responder.hpp"
 
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace dwell::http {
@@ -20,7 +22,26 @@ responder::responder(router routes, http::options options)
           "target: use 1 byte to what header allows");
 }
 
+namespace {
+
+/// What a connection is told for which there is no room, whatever it was about to ask.
+std::string no_room(std::uint32_t retry_after) {
+  const std::string_view text = "no room for another connection\n";
+  std::string said{"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: "};
+  said.append(std::to_string(retry_after));
+  said.append("\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ");
+  said.append(std::to_string(text.size())).append("\r\n\r\n").append(text);
+  return said;
+}
+
+}  // namespace
+
 handler serve(router routes, http::options options) {
+  constexpr std::uint32_t day = 24 * 60 * 60;
+  if (options.retry_after > day) {
+    throw std::invalid_argument{"http::options.retry_after: use 0 to 86,400 s"};
+  }
+  std::string refusal = no_room(options.retry_after);
   const auto all = std::make_shared<const responder>(std::move(routes), std::move(options));
   return callbacks<session>{
       .on_open =
@@ -37,7 +58,8 @@ handler serve(router routes, http::options options) {
       .on_closing = [all](connection&, session& self) { all->on_closing(self); },
       .on_close = [all](connection& peer, session& self,
                         const close_record& record) { all->on_close(peer, self, record); },
-      .announces_close = true};
+      .announces_close = true,
+      .refusal = std::move(refusal)};
 }
 
 }  // namespace dwell::http

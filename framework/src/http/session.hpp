@@ -52,7 +52,7 @@ struct session {
   bool answering : 1 = false;     // the next ones wait
   bool head_sent : 1 = false;     // of the answer
   bool skipped_line : 1 = false;  // an empty line before the request (RFC 9112, 2.2)
-  bool more : 1 = false;          // input waits that can be used
+  bool more : 1 = false;  // input waits that can be used, or follows the request being answered
   bool in_on_data : 1 = false;
   bool peer_closed : 1 = false;
 

@@ -15,6 +15,10 @@ class socket_address {
   /// Reads AF_INET, AF_INET6 and AF_UNIX; the path of the latter is not kept.
   static socket_address from(const sockaddr_storage& raw) noexcept;
   endpoint to_endpoint() const;
+  /// AF_INET, AF_INET6, AF_UNIX, or AF_UNSPEC where there is none.
+  int family() const noexcept { return family_; }
+  /// In network byte order; of an IPv4 address the first four count.
+  const std::array<std::uint8_t, 16>& raw() const noexcept { return bytes_; }
 
  private:
   std::array<std::uint8_t, 16> bytes_{};

@@ -16,31 +16,28 @@ duration accept_pause(std::size_t loops) noexcept {
 }  // namespace
 
 bool server_core::admit() noexcept {
-  if (admitted_.fetch_add(1, std::memory_order_relaxed) < limit_) {
-    if (is_client_) begin_work();
-    return true;
-  }
-  admitted_.fetch_sub(1, std::memory_order_relaxed);
-  return false;
+  if (!ladder_.take()) return false;
+  if (is_client_) begin_work();
+  return true;
 }
 
 void server_core::readmit() noexcept {
   // Sequentially consistent, as what wait_for_room does: one of the two sees the other.
-  admitted_.fetch_sub(1);
+  const bool has_room = ladder_.give();
   if (is_client_) return end_work();
   if (tables_ != nullptr && tables_->turn.is_vacant()) fill_vacant_turn(0);
-  if (!waiting_for_room_.load()) return;
-  if (!waiting_for_room_.exchange(false)) return;
+  if (!has_room || !ladder_.is_waiting() || !ladder_.end_waiting()) return;
   order_all([](loop& each) { each.accept(true); });
 }
 
 void server_core::wait_for_room() noexcept {
-  if (waiting_for_room_.exchange(true)) return;
+  if (!ladder_.begin_waiting()) return;
+  climb();
   order_all([this](loop& each) {
-    if (waiting_for_room_) each.accept(false);
+    if (ladder_.is_waiting()) each.accept(false);
   });
   // A slot may have come free between the refusal and the flag: then nobody else would notice.
-  if (admitted_.load() < limit_ && waiting_for_room_.exchange(false)) {
+  if (ladder_.taken() < ladder_.limit() && ladder_.end_waiting()) {
     order_all([](loop& each) { each.accept(true); });
   }
 }
@@ -55,9 +52,13 @@ loop* server_core::deal(loop& from, const service& what) noexcept {
   return hosts_[turn % hosts_.size()]->connections.get();
 }
 
-void server_core::pause_accepting(loop& where) noexcept {
+/// Accepting has failed, and will for a while.
+void server_core::pause_accepting(loop& where, bool relieved) noexcept {
+  ladder_.ran_out_of_descriptors(relieved);
+  climb();
   const duration pause = accept_pause(hosts_.size());
   if (tables_ != nullptr) return rest_from_accepting(where, pause);
+  where.accept(false);  // before the order has come
   order_all([pause](loop& each) { each.accept_again_after(pause); });
 }
 

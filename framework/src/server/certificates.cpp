@@ -9,6 +9,7 @@
 namespace dwell::inline v0 {
 
 void server_core::secure(service& what) {
+  if (what.options.proxy_protocol) what.proxies.emplace(what.options.proxy_protocol->from);
   if (!what.options.tls) return;
   auto made = std::make_shared<tls_service>(*what.options.tls, hosts_.size());
   what.filters = made;

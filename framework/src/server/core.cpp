@@ -2,7 +2,6 @@
 
 #include <dwell/connection/offload.hpp>
 
-#include "base/descriptor_reserve.hpp"
 #include "connection/validate_options.hpp"
 #include "engine/epoll/clock.hpp"
 #include "engine/epoll/epoll_engine.hpp"
@@ -17,36 +16,11 @@
 #include <algorithm>
 #include <csignal>
 #include <stdexcept>
-#include <sys/resource.h>
 
 namespace dwell::inline v0 {
 namespace {
 
 int usable_cpus() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
-
-void add_counts(const service_counters& of, connection_counts& sum) noexcept {
-  // Read in the order opposite to writing, so that no difference is negative.
-  const std::uint64_t freed = of.freed.read();
-  const std::uint64_t released = of.released.read();
-  const std::uint64_t opened = of.opened.read();
-  sum.opened += opened;
-  sum.live += opened - released;
-  sum.waiting_for_frames += released - freed;
-  for (std::size_t i = 0; i < close_reason_count; ++i) sum.closed[i] += of.closed[i].read();
-  for (std::size_t i = 0; i < time_wait_count; ++i) sum.time_wait[i] += of.time_wait[i].read();
-  sum.observed += of.observed.read();
-  sum.reap_raced += of.reap_raced.read();
-  sum.evicted += of.evicted.read();
-  sum.refused += of.refused.read();
-  for (std::size_t i = 0; i < handshake_result_count; ++i) {
-    sum.handshakes[i] += of.handshakes[i].read();
-  }
-  sum.exchanges += of.exchanges.read();
-  sum.received += of.received.read();
-  sum.sent += of.sent.read();
-  sum.held += of.held.read();
-  sum.frames_held += of.frames_held.read();
-}
 
 /// Shows a loop's connections, a slice at a time. It is handed from slice to slice, and when it
 /// goes the loop has nothing more to show: also when the loop ends with it in its mailbox.
@@ -88,7 +62,8 @@ std::shared_ptr<spdlog::logger> logger_for(const server_options& options) {
 // ── making ──
 
 server_core::server_core(server_options options)
-    : options_{std::move(options)}, limit_{options_.connections} {
+    : options_{std::move(options)},
+      ladder_{options_.pressure, options_.full, options_.connections} {
   validate(options_);
   logger_ = logger_for(options_);
   const int threads = options_.threads == 0 ? usable_cpus() : options_.threads;
@@ -97,20 +72,24 @@ server_core::server_core(server_options options)
     asio::io_context& runs_on = *context;
     add_host(std::move(context), runs_on);
   }
-  cut_limit_to_descriptors();
+  limit_to_descriptors();
 }
 
 server_core::server_core(server_options options, asio::io_context& host)
-    : options_{std::move(options)}, limit_{options_.connections}, embedded_{true} {
+    : options_{std::move(options)},
+      ladder_{options_.pressure, options_.full, options_.connections},
+      embedded_{true} {
   validate(options_);
   logger_ = logger_for(options_);
   add_host(nullptr, host);
-  cut_limit_to_descriptors();
+  limit_to_descriptors();
   begin();
 }
 
 server_core::server_core(server_options options, const engine_factory& make_engine)
-    : options_{std::move(options)}, limit_{options_.connections}, embedded_{true} {
+    : options_{std::move(options)},
+      ladder_{options_.pressure, options_.full, options_.connections},
+      embedded_{true} {
   validate(options_);
   logger_ = logger_for(options_);
   auto& host = *hosts_.emplace_back(std::make_unique<loop_host>());
@@ -144,28 +123,13 @@ void server_core::add_host(std::unique_ptr<loop_context> context, asio::io_conte
 }
 
 void server_core::add_loop(loop_host& host) {
-  host.connections =
-      std::make_unique<loop>(static_cast<std::uint32_t>(hosts_.size() - 1), host.pool, *host.io,
-                             *this, options_.mailbox, options_.full);
-}
-
-void server_core::cut_limit_to_descriptors() {
-  rlimit descriptors{};
-  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
-  const std::uint64_t loops = hosts_.size();
-  std::uint64_t of_each = connections_within(descriptors.rlim_cur, loops);
-  std::uint64_t possible = of_each;
-  if (options_.tables == descriptor_tables::per_loop) {
-    of_each = connections_within_table(descriptors.rlim_cur, loops);
-    possible = of_each * loops;
-    make_tables(of_each);
-  }
-  if (limit_ > possible && limit_ != unlimited) {
-    logger_->warn("connections = {} is cut to {}: RLIMIT_NOFILE is {}; raise it with `ulimit -n`",
-                  limit_, possible, descriptors.rlim_cur);
-  }
-  limit_ = std::min(limit_, possible);
-  for (const auto& host : hosts_) host->connections->reserve(std::min(limit_, of_each));
+  host.connections = std::make_unique<loop>(static_cast<std::uint32_t>(hosts_.size() - 1),
+                                            host.pool, *host.io, *this,
+                                            loop_options{.mailbox = options_.mailbox,
+                                                         .full = options_.full,
+                                                         .longest_turn = options_.pressure.turn,
+                                                         .idle_share = options_.pressure.idle_share,
+                                                         .reap_rate = options_.pressure.reap_rate});
 }
 
 endpoint server_core::serve(service_options options, handler what) {
@@ -335,50 +299,6 @@ void server_core::each(std::function<void(connection&)> visit,
     on.mail()->order(
         [all = walk{on.index(), calls}](loop& there) mutable { there.run_slice(std::move(all)); });
   }
-}
-
-server_counts server_core::counts() const noexcept {
-  server_counts sum;
-  sum.reloaded = reloaded_.load(std::memory_order_relaxed);
-  sum.not_reloaded = not_reloaded_.load(std::memory_order_relaxed);
-  const std::lock_guard lock{adding_};
-  for (const auto& host : hosts_) {
-    for (std::size_t i = 0; i < services_.size(); ++i) {
-      add_counts(host->connections->counters(i), sum);
-    }
-    for (auto* each = host->connections->outbound(); each != nullptr; each = each->next) {
-      add_counts(each->counters, sum);
-    }
-    const loop_counters& of = host->connections->counters();
-    sum.accept_failed += of.accept_failed.read();
-    sum.connected += of.connected.read();
-    sum.connect_failed += of.connect_failed.read();
-    for (std::size_t i = 0; i < sum.turns.size(); ++i) sum.turns[i] += of.turns[i].read();
-    sum.busy += duration{static_cast<std::int64_t>(of.busy.read())};
-    if (host->epoll == nullptr) continue;  // no time passes in a simulated turn
-    const std::uint64_t began = of.turn_began.load(std::memory_order_relaxed);
-    const std::uint64_t now = began == 0 ? 0 : read_clock();
-    const auto turn = duration{now > began ? static_cast<std::int64_t>(now - began) : 0};
-    sum.longest_turn_now = std::max(sum.longest_turn_now, turn);
-  }
-  return sum;
-}
-
-std::vector<service_status> server_core::services() const {
-  const std::lock_guard lock{adding_};
-  std::vector<service_status> all;
-  for (const auto& each : services_) {
-    service_status& status = all.emplace_back();
-    status.name = each->options.name;
-    status.where = each->bound;
-    for (const auto& host : hosts_) {
-      const service_counters& of = host->connections->counters(each->index);
-      add_counts(of, status.counts);
-      const std::uint64_t now = host->epoll != nullptr ? read_clock() : host->io->now();
-      status.time_wait_recently += of.time_wait_here.read(now);
-    }
-  }
-  return all;
 }
 
 }  // namespace dwell::inline v0

@@ -7,6 +7,8 @@
 #include "connection/loop.hpp"
 #include "connection/service.hpp"
 #include "engine/engine.hpp"
+#include "server/drain_steps.hpp"
+#include "server/pressure_ladder.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
@@ -94,33 +96,55 @@ class server_core final : public loop_owner {
   server_counts counts() const noexcept;
   std::vector<service_status> services() const;
   server_stage stage() const noexcept { return stage_; }
+  drain_progress draining() const;
   std::uint32_t loops() const noexcept { return static_cast<std::uint32_t>(hosts_.size()); }
-  std::uint64_t capacity() const noexcept { return limit_; }
+  std::uint64_t capacity() const noexcept { return ladder_.limit(); }
+  pressure_status pressure() const noexcept { return ladder_.status(); }
   descriptor_tables tables() const noexcept;
+  std::uint64_t set_connections(std::uint64_t connections);
   spdlog::logger& logger() const noexcept { return *logger_; }
 
   // ── loop_owner ──
   bool has_room(const loop& which, bool first) noexcept override;
   bool admit() noexcept override;
-  void admit_over_limit() noexcept override { admitted_.fetch_add(1, std::memory_order_relaxed); }
+  void admit_over_limit() noexcept override { ladder_.take_over_limit(); }
   void task_failed(const char* what) noexcept override;
   void readmit() noexcept override;
   void wait_for_room() noexcept override;
+  gate accepting() const noexcept override { return ladder_.accepting(); }
+  bool shrinks_idle() const noexcept override { return ladder_.shrinks_idle(); }
+  bool evicts() const noexcept override { return ladder_.evicts(); }
+  void evicted() noexcept override;
+  void refused() noexcept override;
+  void let_in(int descriptor) noexcept override;
+  void memory_changed(std::int64_t bytes) noexcept override;
+  void turn_was_long(duration length) noexcept override;
   loop* deal(loop& from, const service& what) noexcept override;
-  void pause_accepting(loop& where) noexcept override;
+  void pause_accepting(loop& where, bool relieved) noexcept override;
   void log_close(const slot& which, const close_record& record) noexcept override;
   void log_failure(const slot& which, const char* what) noexcept override;
   void log_accept_failed(int error, std::uint64_t now) noexcept override;
   void log_held(const slot& which, duration for_so_long) noexcept override;
+  void log_untrusted(const service& what, const socket_address& peer,
+                     std::uint64_t now) noexcept override;
   void run_off_loop(offload_job& job) override;
   server& facade() noexcept override { return *facade_; }
 
  private:
+  /// Milliseconds, for any thread.
+  std::uint64_t now() const noexcept;
   void begin_work() noexcept { work_.fetch_add(1, std::memory_order_relaxed); }
   void end_work() noexcept;
   void add_host(std::unique_ptr<loop_context> context, asio::io_context& runs_on);
   void add_loop(loop_host& host);
-  void cut_limit_to_descriptors();
+  std::uint64_t cut_to_descriptors(std::uint64_t connections) const;
+  void limit_to_descriptors();
+  std::uint64_t most_of_a_loop(std::uint64_t descriptors) const noexcept;
+  /// Something was reported that may take the ladder up.
+  void climb() noexcept;
+  void take_step(const pressure_ladder::step& step) noexcept;
+  void watch_pressure() noexcept;
+  void check_pressure(loop& on) noexcept;
   listener_options listener_for(const service& what) const;
   endpoint listen(service& what);
   void secure(service& what);
@@ -140,9 +164,11 @@ class server_core final : public loop_owner {
   void give_turn(std::uint32_t to) noexcept;
   void rest_from_accepting(loop& where, duration pause) noexcept;
 
-  void begin_drain(loop& on);
-  static void accept_the_last(loop& on);
+  bool enter(drain_step next, std::optional<duration> bound = {}) noexcept;
+  void accept_the_last(loop& first);
+  void finish_exchanges(loop& on);
   void abort_rest() noexcept;
+  void log_step(const drain_progress& now) noexcept;
   void loop_ended(loop& which);
   static void stop_turning(loop_host& host);
   void join_threads();
@@ -158,15 +184,15 @@ class server_core final : public loop_owner {
   std::vector<std::unique_ptr<loop_host>> hosts_;
   std::unique_ptr<process_signals> signals_;
   std::unique_ptr<own_tables> tables_;  // null: the process's, for all
-  std::uint64_t limit_;
-  std::atomic<std::uint64_t> admitted_{0};
+  pressure_ladder ladder_;
+  std::atomic<bool> watching_pressure_{false};
   std::atomic<std::uint64_t> work_{0};  // of a client: coroutines and connections
   bool is_client_ = false;
   std::atomic<bool> failed_{false};
-  std::atomic<bool> waiting_for_room_{false};
   std::atomic<server_stage> stage_{server_stage::made};
-  std::atomic<bool> aborting_{false};
+  drain_steps drain_;
   std::atomic<std::size_t> loops_running_{0};
+  std::atomic<std::size_t> loops_accepting_{0};
   std::atomic<std::uint32_t> next_dealt_{0};
   bool embedded_ = false;
   bool stopped_by_second_signal_ = false;
@@ -175,6 +201,8 @@ class server_core final : public loop_owner {
   rate_limit failure_lines_;
   rate_limit accept_lines_;
   rate_limit held_lines_;
+  rate_limit pressure_lines_;
+  rate_limit untrusted_lines_;
 };
 
 }  // namespace dwell::inline v0

@@ -16,10 +16,17 @@ spdlog::level::level_enum level_of(close_reason reason) noexcept {
   }
 }
 
-/// What was wrong with the peer's TLS.
+/// What was wrong with the peer's TLS, or with its proxy's header.
 std::string filter_failure(const slot& which) {
   if (!which.filtered || which.filter().failure().empty()) return {};
-  return "; TLS: " + std::string{which.filter().failure()};
+  std::string text = which.rare->awaits_proxy_header ? "; PROXY: " : "; TLS: ";
+  return text.append(which.filter().failure());
+}
+
+std::string peer_of(const slot& which) {
+  std::string text = to_string(which.peer_endpoint());
+  if (const auto proxy = which.proxy_endpoint()) text.append(" by ").append(to_string(*proxy));
+  return text;
 }
 
 std::string and_suppressed(std::uint64_t count) {
@@ -38,7 +45,7 @@ void server_core::log_close(const slot& which, const close_record& record) noexc
     logger_->log(level,
                  "{} {} {}: {} in {} after {} ms, {} exchanges, {} B in, {} B out, {} by {}, "
                  "TIME_WAIT {} ({}){}{}",
-                 which.options().name, to_string(which.id()), to_string(which.peer_endpoint()),
+                 which.options().name, to_string(which.id()), peer_of(which),
                  to_string(record.reason), to_string(record.phase), record.age.count(),
                  record.exchanges, record.received, record.sent, to_string(record.done),
                  to_string(record.first), to_string(record.time_wait), to_string(record.certainty),
@@ -62,7 +69,7 @@ void server_core::log_held(const slot& which, duration for_so_long) noexcept {
   if (!pass) return;
   try {
     const std::string name =
-        which.options().name + ' ' + to_string(which.id()) + ' ' + to_string(which.peer_endpoint());
+        which.options().name + ' ' + to_string(which.id()) + ' ' + peer_of(which);
     if (which.is_released()) {
       logger_->warn("{}: closed ({} in {}), but its handler still runs after {} ms{}", name,
                     to_string(which.why), to_string(which.ended_in), for_so_long.count(),
@@ -77,9 +84,20 @@ void server_core::log_held(const slot& which, duration for_so_long) noexcept {
   }
 }
 
+void server_core::log_untrusted(const service& what, const socket_address& peer,
+                                std::uint64_t now) noexcept {
+  const auto [pass, suppressed] = untrusted_lines_.ask(now);
+  if (!pass) return;
+  try {
+    logger_->warn("{}: {} is refused: it is not in proxy_protocol.from{}", what.options.name,
+                  to_string(peer.to_endpoint()), and_suppressed(suppressed));
+  } catch (const std::exception&) {
+  }
+}
+
 void server_core::task_failed(const char* what) noexcept {
   failed_ = true;
-  const auto [pass, suppressed] = failure_lines_.ask(hosts_.front()->io->now());
+  const auto [pass, suppressed] = failure_lines_.ask(now());
   if (!pass) return;
   try {
     logger_->warn("a coroutine of no connection threw: {}{}", what, and_suppressed(suppressed));
@@ -95,6 +113,31 @@ void server_core::log_accept_failed(int error, std::uint64_t now) noexcept {
         "accept4: {}; accepting pauses for a moment; raise RLIMIT_NOFILE or lower "
         "server_options::connections{}",
         std::strerror(error), and_suppressed(suppressed));
+  } catch (const std::exception&) {
+  }
+}
+
+void server_core::log_step(const drain_progress& now) noexcept {
+  const auto until = now.left ? now.left->count() : 0;
+  try {
+    switch (now.step) {
+      case drain_step::none: return;
+      case drain_step::announcing:
+        return logger_->info("draining: {} connections; listeners close in {} ms", now.at_start,
+                             until);
+      case drain_step::accepting_last:
+        return logger_->info("drain: the listeners close, {} connections", now.connections);
+      case drain_step::finishing:
+        if (!now.left) return logger_->info("drain: finishing {} connections", now.connections);
+        return logger_->info("drain: finishing {} connections, for {} ms at most", now.connections,
+                             until);
+      case drain_step::aborting:
+        return logger_->info("drain: aborting {} connections", now.connections);
+      case drain_step::ended:
+        return logger_->info(
+            "ended: {} connections in {} ms, {} crossed by something they sent, {} aborted",
+            now.at_start, now.elapsed.count(), now.crossed, now.aborted);
+    }
   } catch (const std::exception&) {
   }
 }

@@ -53,9 +53,14 @@ void server::each(std::function<void(connection&)> visit,
 server_counts server::counts() const noexcept { return core_->counts(); }
 std::vector<service_status> server::services() const { return core_->services(); }
 server_stage server::stage() const noexcept { return core_->stage(); }
+drain_progress server::draining() const { return core_->draining(); }
 std::uint32_t server::loops() const noexcept { return core_->loops(); }
+pressure_status server::pressure() const noexcept { return core_->pressure(); }
 std::uint64_t server::capacity() const noexcept { return core_->capacity(); }
 descriptor_tables server::tables() const noexcept { return core_->tables(); }
+std::uint64_t server::set_connections(std::uint64_t connections) {
+  return core_->set_connections(connections);
+}
 spdlog::logger& server::logger() const noexcept { return core_->logger(); }
 
 }  // namespace dwell::inline v0

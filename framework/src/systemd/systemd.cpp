@@ -84,7 +84,13 @@ class supervised::reporter {
     told_ = now;
     if (now == server_stage::made) return;
     const server_counts counts = server_->counts();
-    ::sd_notifyf(0, "STATUS=%llu connections", static_cast<unsigned long long>(counts.live));
+    const auto live = static_cast<unsigned long long>(counts.live);
+    if (now == server_stage::running) {
+      ::sd_notifyf(0, "STATUS=%llu connections", live);
+    } else {
+      const std::string step{to_string(server_->draining().step)};
+      ::sd_notifyf(0, "STATUS=draining: %s, %llu connections", step.c_str(), live);
+    }
     if (watchdog_.count() != 0 && counts.longest_turn_now < watchdog_ / 2) {
       ::sd_notify(0, "WATCHDOG=1");
     }

@@ -70,7 +70,8 @@ class loopback::world final : public peer_host {
     const auto server_port = std::make_shared<std::uint16_t>();
     options.on_close = [this, server_port, asked = std::move(options.on_close)](
                            const connection& peer, const close_record& record) {
-      const ports both{*server_port, peer.peer_endpoint().port};
+      const auto whose = peer.proxy_endpoint().value_or(peer.peer_endpoint());
+      const ports both{*server_port, whose.port};
       {
         const std::lock_guard held{mutex};
         closings.emplace(both, closing{record, read_clock()});

@@ -58,7 +58,7 @@ class simulation::world final : public peer_host {
   endpoint add_service(server& on, service_options options, handler what) {
     options.on_close = [this, asked = std::move(options.on_close)](const connection& peer,
                                                                    const close_record& record) {
-      keep(*network::index_of(peer.peer_endpoint()), record);
+      keep(*network::index_of(peer.proxy_endpoint().value_or(peer.peer_endpoint())), record);
       if (asked) asked(peer, record);
     };
     return on.serve(std::move(options), std::move(what));

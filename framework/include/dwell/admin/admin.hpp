@@ -37,12 +37,16 @@ struct admin_options {
 ///     dwell::admin admin{server, {.token = token}};
 ///     server.run();
 ///
+/// - GET /: a page for browsers, and what is there as text for others.
 /// - GET /connections: the open connections as JSON; filters, sort order and pages are parameters.
 /// - GET /kernel: connections beside the kernel's sockets, as JSON or as a table.
 /// - GET /metrics: totals, and the kernel's counters, in the text format of Prometheus.
 /// - GET /healthz: 200 while the process lives. GET /readyz: 200, or 503 while the server does not
 ///   run, or drains.
-/// - POST /drain: drains the server. From this machine, or with admin_options::token.
+/// - GET /status: all of them together, as JSON; what the page shows.
+/// - POST /drain: drains the server. POST /close: closes one connection, or those that match. POST
+///   /log, POST /limits: the log level, the connection limit (GET shows them). From this machine,
+///   or with admin_options::token; each is a line in the server's log.
 ///
 /// The kernel is asked about the network namespace of the thread that makes the admin.
 ///

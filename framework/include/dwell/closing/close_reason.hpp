@@ -16,7 +16,7 @@ enum class close_reason : std::uint8_t {
   handle_timeout,     ///< deadlines.handle passed with an answer owed
   write_timeout,  ///< deadlines.write passed without an acknowledged byte, or limits.output reached
   overload,       ///< a limit was reached, and this connection made room or was not let in
-  drain,          ///< the server is draining
+  drain,          ///< the server is draining, or its operator has closed this one
   protocol_error,  ///< the peer broke the protocol, or sent a message above limits.message
   handler_failed,  ///< the handler threw, or a file it sends cannot be read to its end
   peer_closed,     ///< the peer sent FIN first, and nothing was left to do

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -68,6 +69,10 @@ struct callbacks {
   /// The protocol can tell the peer that the connection ends (connection::announced_close), which
   /// close_method::peer_first needs.
   bool announces_close = false;
+  /// What a client is told for which there is no room (when_full::refuse, pressure_level::refuse),
+  /// up to 4 KiB; then it is closed, lingering, for deadlines.close at most. No callback runs for
+  /// it. Empty, over TLS, and for more than 64 at once on one loop: a reset.
+  std::string refusal{};
 };
 
 }  // namespace dwell::inline v0

@@ -96,8 +96,12 @@ class connection {
   /// Of the service that accepted it, or made of the connect_options of an outbound one; lives as
   /// long as the server. Deadlines as they are without set_deadline().
   const service_options& options() const noexcept;
-  /// Allocates the text. The peer of a Unix socket is "unix:" and usually nothing more.
+  /// Allocates the text. The peer of a Unix socket is "unix:" and usually nothing more. With
+  /// service_options::proxy_protocol the client that the proxy speaks for.
   endpoint peer_endpoint() const;
+  /// The proxy that speaks for the peer: the other end of the socket. nullopt: that is the peer
+  /// itself.
+  std::optional<endpoint> proxy_endpoint() const;
   /// Asks the kernel (getsockname(2)); empty once the descriptor is gone.
   endpoint local_endpoint() const;
   /// The descriptor, or -1 once it is released. Dwell owns it: do not close it or change its flags.
@@ -220,8 +224,9 @@ class connection {
   /// exchange.
   bool exchange_finished() noexcept;
   /// True when the exchange under way will be the last (short_lived, limits.exchanges, lifetime,
-  /// drain): the moment to announce it, if the protocol can.
-  bool last_exchange() const noexcept;
+  /// drain): the moment to announce it, if the protocol can. `more_came`: the peer has sent more
+  /// already, which a drain answers first; the handler need not know of what the kernel still has.
+  bool last_exchange(bool more_came = false) noexcept;
   /// The protocol has told the peer that the connection ends after this answer: peer_first is
   /// possible.
   void announced_close() noexcept;

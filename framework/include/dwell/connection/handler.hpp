@@ -35,6 +35,8 @@ class connection_handler {
   /// False: a suspended frame still uses the connection; its slot is kept until that has ended.
   virtual bool on_close(connection& peer, void* session, const close_record& record) const = 0;
   virtual bool announces_close() const noexcept { return false; }
+  /// What a connection is told for which there is no room; empty: nothing, it is reset.
+  virtual bytes refusal() const noexcept { return {}; }
 };
 
 template <class Session>
@@ -80,6 +82,7 @@ class callback_handler final : public connection_handler {
     return true;
   }
   bool announces_close() const noexcept override { return calls_.announces_close; }
+  bytes refusal() const noexcept override { return bytes{calls_.refusal}; }
 
  private:
   /// An empty session is not stored: it has nothing to remember.

@@ -4,6 +4,7 @@
 #include <dwell/closing/close_record.hpp>
 #include <dwell/deadline/deadlines.hpp>
 #include <dwell/net/endpoint.hpp>
+#include <dwell/net/proxy_protocol.hpp>
 #include <dwell/net/socket_options.hpp>
 #include <dwell/net/tls_options.hpp>
 
@@ -65,6 +66,9 @@ struct service_options {
   dwell::limits limits{};
   /// What is set on its socket.
   socket_options socket{};
+  /// Behind proxies that say whom they speak for; nullopt: the peer is whoever has connected. The
+  /// header comes first, before TLS too.
+  std::optional<proxy_protocol_options> proxy_protocol{};
   /// TLS; nullopt: bytes as they come. on_open, or the coroutine, starts after the handshake.
   std::optional<tls_options> tls{};
   /// Sees the close record of every connection, whatever its handler is. Called on the connection's

@@ -15,7 +15,7 @@ inline constexpr duration off = duration::max();
 
 /// What a connection is doing, and therefore which deadline counts. Exactly one at any time.
 enum class phase : std::uint8_t {
-  handshake,  ///< TLS: from accept until both sides have finished
+  handshake,  ///< PROXY header, TLS: until both sides have finished
   idle,       ///< nothing buffered, owed to the peer, or unacknowledged by it
   read,       ///< from the first byte of a message to its last
   handle,     ///< from the delivery of a message until the handler asks for more

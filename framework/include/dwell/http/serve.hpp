@@ -31,6 +31,9 @@ struct options {
   /// Bytes a second that a body has to come at, as an average over each deadlines.read; slower ones
   /// get 408. 500 as in Apache (mod_reqtimeout). 0: a body may take deadlines.read in all.
   std::uint32_t body_rate = 500;
+  /// Seconds that a client for which there is no room is told to stay away (503, Retry-After), 0 to
+  /// a day. 1: pressure that lasts longer is told again. Whole seconds (RFC 9110, 10.2.3).
+  std::uint32_t retry_after = 1;
   /// A line at level info for each request, and the close reason with the last one of a connection.
   /// Null: none.
   std::shared_ptr<spdlog::logger> access_log{};

@@ -2,6 +2,7 @@
 
 #include <dwell/connection/options.hpp>
 #include <dwell/deadline/deadlines.hpp>
+#include <dwell/server/pressure.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,14 +14,23 @@ class logger;
 
 namespace dwell::inline v0 {
 
-/// How the server ends.
+/// How the server ends, in the steps of dwell::drain_step.
 struct drain_options {
-  /// Time for exchanges under way; then the rest is aborted. `off`: wait for ever. 10 s: well below
-  /// what systemd (90 s) and Kubernetes (30 s) wait before they kill.
+  /// Time for exchanges under way once the listeners have closed; then the rest is aborted. `off`:
+  /// wait for ever. 10 s: well below what systemd (90 s) and Kubernetes (30 s) wait before they
+  /// kill.
   duration deadline = std::chrono::seconds{10};
-  /// Keeps listening for this long after the drain has begun, for load balancers to notice; then
-  /// listeners close. 0: without one there is nobody to wait for.
+  /// Keeps listening for this long after the drain has begun, for load balancers to notice, while
+  /// more and more answers announce that their connection ends; then listeners close. 0: without a
+  /// load balancer there is nobody to wait for.
   duration delay{0};
+  /// Whoever was accepted less than this before the listeners closed, and has had no answer yet, is
+  /// waited for: its request is on its way. So long after they have closed it counts as idle. 1 s:
+  /// a lost segment has been sent again by then. 0: it counts as idle at once.
+  duration first_request = std::chrono::seconds{1};
+  /// Idle connections are closed over this time rather than all at once, so that those who come
+  /// again elsewhere do not come together. 0: nothing to gain with few clients.
+  duration spread{0};
 };
 
 /// Where the descriptors of connections are (unshare(2), CLONE_FILES).
@@ -44,6 +54,8 @@ struct server_options {
   /// What becomes of a new connection beyond that. evict_idle: a client that speaks is worth more
   /// than one that is silent.
   when_full full = when_full::evict_idle;
+  /// When it has more to hold than it may, step by step.
+  pressure_options pressure{};
   /// How the server ends.
   drain_options drain{};
   /// Functions posted to one loop and not yet run; at least 1. Beyond it server::post says false.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <dwell/closing/close_plan.hpp>
 #include <dwell/closing/close_reason.hpp>
 #include <dwell/closing/close_record.hpp>
 #include <dwell/connection/connection.hpp>
@@ -7,7 +8,10 @@
 #include <dwell/connection/turns.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/handshake_result.hpp>
+#include <dwell/server/drain_progress.hpp>
+#include <dwell/net/proxy_protocol.hpp>
 #include <dwell/server/options.hpp>
+#include <dwell/server/pressure.hpp>
 
 #include <array>
 #include <cstdint>
@@ -45,12 +49,17 @@ struct connection_counts {
   /// server_options::connections.
   std::uint64_t waiting_for_frames = 0;
   std::array<std::uint64_t, close_reason_count> closed{};  ///< by close_reason
+  /// The same by close_method, as it was carried out (close_record::done).
+  std::array<std::uint64_t, close_method_count> methods{};
   std::array<std::uint64_t, time_wait_count> time_wait{};  ///< by dwell::time_wait
   std::uint64_t observed = 0;    ///< of those, how many were seen rather than expected
   std::uint64_t reap_raced = 0;  ///< connections whose peer sent while our FIN was on its way
   std::uint64_t evicted = 0;     ///< made room for a new one
   std::uint64_t refused = 0;     ///< not let in
+  std::uint64_t shrunk = 0;      ///< idle_timeout before deadlines.idle, by pressure
   std::array<std::uint64_t, handshake_result_count> handshakes{};  ///< TLS, by handshake_result
+  /// Behind proxies, by proxy_header_result.
+  std::array<std::uint64_t, proxy_header_result_count> proxy_headers{};
   std::uint64_t exchanges = 0;
   std::uint64_t received = 0;  ///< bytes
   std::uint64_t sent = 0;      ///< bytes
@@ -64,6 +73,7 @@ struct connection_counts {
 /// Totals over all services and loops since the start.
 struct server_counts : connection_counts {
   std::uint64_t accept_failed = 0;   ///< EMFILE and its like; accepting paused each time
+  std::uint64_t reaped_later = 0;    ///< had to wait for pressure_options::reap_rate
   std::uint64_t connected = 0;       ///< of `opened`, those that we made: outbound
   std::uint64_t connect_failed = 0;  ///< attempts to connect that came to nothing
   std::uint64_t reloaded = 0;        ///< calls of reload_certificates() that put them to use
@@ -125,8 +135,8 @@ class server {
   /// naming the file that cannot be used, and then all have what they had. Either is logged.
   void reload_certificates();
 
-  /// Idle connections close at once, others after their current exchange; at drain.deadline the
-  /// rest is aborted.
+  /// Begins to end, in the steps of drain_step: idle connections close, others after their current
+  /// exchange; what has arrived before our FIN is answered. At drain.deadline the rest is aborted.
   void drain() noexcept;
   /// Aborts every connection and ends the loops.
   void stop() noexcept;
@@ -149,11 +159,20 @@ class server {
   /// In the order of serve().
   std::vector<service_status> services() const;
   server_stage stage() const noexcept;
+  /// How far its drain is. Each figure is exact; two of them may be a moment apart.
+  drain_progress draining() const;
   /// Loops, numbered from 0: connection_id::loop.
   std::uint32_t loops() const noexcept;
-  /// How many connections it lets in at the same time: server_options::connections, cut to
-  /// RLIMIT_NOFILE less a reserve, or to so many for each loop that has a table of its own.
+  /// How many connections it lets in at the same time: server_options::connections, or what
+  /// set_connections() said since, cut to RLIMIT_NOFILE less a reserve, or to so many for each loop
+  /// that has a table of its own.
   std::uint64_t capacity() const noexcept;
+  /// Changes that, at least 1, also while the server runs; the same cut. Nobody is cut off: while
+  /// more are open, a new one is one too many, as when full (server_options::full). Returns
+  /// capacity(). Throws std::invalid_argument for 0. From any thread.
+  std::uint64_t set_connections(std::uint64_t connections);
+  /// What it does about having too much to hold.
+  pressure_status pressure() const noexcept;
   /// server_options::tables.
   descriptor_tables tables() const noexcept;
 

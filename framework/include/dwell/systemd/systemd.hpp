@@ -24,8 +24,9 @@ std::vector<passed_socket> passed_sockets();
 endpoint passed_socket_named(const std::string& name);
 
 /// Tells the service manager how a server is (sd_notify(3)): READY=1 once it runs, STOPPING=1 when
-/// it drains, how many connections it has, and WATCHDOG=1 as long as none of its loops has been in
-/// a turn for half of WatchdogSec=, so that a server that hangs is started anew.
+/// it drains, how many connections it has and in which step a drain is, and WATCHDOG=1 as long as
+/// none of its loops has been in a turn for half of WatchdogSec=, so that a server that hangs is
+/// started anew.
 ///
 ///     dwell::server server{…};
 ///     dwell::supervised for_systemd{server};

@@ -57,6 +57,7 @@ class epoll_engine final : public engine {
   int connect_result(const stream& which, const raw_address& to, bool in_error) noexcept override;
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
+  bool has_input(const stream& which) noexcept override;
   sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept override;
   sent_file send_file(stream& to, int file, std::uint64_t offset,
                       std::size_t count) noexcept override;

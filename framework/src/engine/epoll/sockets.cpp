@@ -102,6 +102,11 @@ received epoll_engine::receive(stream& from) noexcept {
   return {.what = received::outcome::failed, .error = errno};
 }
 
+bool epoll_engine::has_input(const stream& which) noexcept {
+  std::byte next;
+  return ::recv(which.descriptor, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 sent epoll_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
   const int flags = MSG_NOSIGNAL | (follows == after_this::anything ? 0 : MSG_MORE);
   ssize_t count;

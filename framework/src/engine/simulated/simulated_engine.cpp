@@ -289,6 +289,11 @@ received simulated_engine::receive(stream& from) noexcept {
   return result;
 }
 
+bool simulated_engine::has_input(const stream& which) noexcept {
+  const auto [c, at] = of(which);
+  return network_->readable(*c, at) > 0;
+}
+
 sent simulated_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
   const bool more = follows != after_this::anything;
   const auto [c, at] = of(to);

@@ -26,6 +26,7 @@ class simulated_engine final : public engine, private network_host {
   /// Events told so far: a loop that spins shows here.
   std::uint64_t wakeups() const noexcept { return wakeups_; }
 
+  void restamp() noexcept override { now_ = epoch_ + network_->now(); }
   void arm(std::uint64_t due) override;
   void wake() noexcept override { woken_.store(true, std::memory_order_release); }
   endpoint listen(std::uint32_t service, const listener_options& options) override;
@@ -37,6 +38,7 @@ class simulated_engine final : public engine, private network_host {
   int connect_result(const stream& which, const raw_address& to, bool in_error) noexcept override;
   bool watch(stream& what) noexcept override;
   received receive(stream& from) noexcept override;
+  bool has_input(const stream& which) noexcept override;
   sent send(stream& to, std::span<const iovec> data, after_this follows) noexcept override;
   sent_file send_file(stream& to, int file, std::uint64_t offset,
                       std::size_t count) noexcept override;

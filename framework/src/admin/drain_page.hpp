@@ -1,0 +1,18 @@
+#pragma once
+
+#include <dwell/server/drain_progress.hpp>
+
+#include <prometheus/metric_family.h>
+
+#include <string>
+#include <vector>
+
+namespace dwell::inline v0 {
+
+/// How far a drain is, as GET /drain answers it.
+std::string to_json(const drain_progress& progress);
+
+/// The same for Prometheus.
+std::vector<prometheus::MetricFamily> metrics_of(const drain_progress& progress);
+
+}  // namespace dwell::inline v0
