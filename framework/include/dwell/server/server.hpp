@@ -8,8 +8,8 @@
 #include <dwell/connection/turns.hpp>
 #include <dwell/net/endpoint.hpp>
 #include <dwell/net/handshake_result.hpp>
-#include <dwell/server/drain_progress.hpp>
 #include <dwell/net/proxy_protocol.hpp>
+#include <dwell/server/drain_progress.hpp>
 #include <dwell/server/options.hpp>
 #include <dwell/server/pressure.hpp>
 
