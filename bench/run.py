@@ -17,7 +17,7 @@ from lab.report import Report, bold
 MEASUREMENTS = {  # in the order of `all`, with the minutes they take
     "echo": 2.0, "short": 1.5, "memory": 1.0, "reaping": 12.0, "placement": 1.0, "http": 5.0, "http_placement": 0.5, "files": 2.5,
     "growth": 1.5, "connecting": 1.0, "compile": 0.5, "micro": 1.0, "instructions": 0.5, "load_tool": 4.0, "ports": 2.2,
-    "tls": 3.0,
+    "tls": 3.0, "tables": 1.5,
 }
 FIELD = {"field": 25.0}  # what runs without a name: everything beside everything
 EXAMPLES = """

@@ -90,6 +90,14 @@ void command_line::add_server_flags() {
                   "Open at the same time; beyond it the longest idle one goes")
       ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))
       ->type_name("N");
+  app_.add_option("--per-address", chosen_.server.per_address.connections,
+                  "Open at the same time from one address, an IPv6 one by its first 64 bits")
+      ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))
+      ->type_name("N");
+  app_.add_option("--per-address-rate", chosen_.server.per_address.accepts_per_second,
+                  "New ones from one address in a second")
+      ->check(CLI::Range(1, 1'000'000).description(""))
+      ->type_name("N");
   dwell::drain_options& drain = chosen_.server.drain;
   add_deadline("--drain-delay", drain.delay, "Goes on accepting for this long, not ready [none]");
   add_deadline("--drain-deadline", drain.deadline, "Exchanges may take this long to end [10s]");

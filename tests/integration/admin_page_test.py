@@ -178,10 +178,14 @@ class AdminPage(unittest.TestCase):
             page.answer(yes=False)
             self.assertTrue(server.is_served(0))
             self.assertEqual(browser.complaints, [])
-            page.click("#drain")
-            page.answer(yes=True)
-            for client in server.clients:
-                self.assertEqual(read_to_end(client), b"")
+            with server.connect() as late:
+                late.sendall(b"GET /slow/2500 HTTP/1.1\r\nHost: a\r\n\r\n")
+                page.click("#drain")
+                page.answer(yes=True)
+                page.says("#notice", "Draining: idle ones leave, others after their exchange; 1 of 5 connections left")
+                for client in server.clients:
+                    self.assertEqual(read_to_end(client), b"")
+                self.assertIn(b"after 2500 ms", read_to_end(late))
             self.assertEqual(server.process.wait(PATIENCE), 0)
             page.says("#notice", "The server has not answered since ")
             self.assertEqual(page.run("document.body.dataset.stage"), "gone")

@@ -177,6 +177,9 @@ TEST(admin_status, is_what_was_done) {
   EXPECT_EQ(now["loops"]["silent"], json::array());
   EXPECT_EQ(now["services"][0]["open"], 8);
   EXPECT_EQ(now["log"]["level"], "info");
+  EXPECT_EQ(now["pressure"]["level"], "normal");
+  EXPECT_EQ(now["pressure"]["used_percent"]["connections"], 40);
+  EXPECT_EQ(now["drain"]["step"], "none");
   clients[0].reset();
   clients[1].close();
   ASSERT_TRUE(server.wait_for_live(6));

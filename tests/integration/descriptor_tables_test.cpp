@@ -1,4 +1,5 @@
 // Loops with descriptor tables of their own, in processes that may have few descriptors.
+#include <dwell/asio.hpp>
 #include <dwell/dwell.hpp>
 
 #include "support/child.hpp"
@@ -7,6 +8,7 @@
 #include "support/running_server.hpp"
 
 #include <asio/io_context.hpp>
+#include <asio/ip/udp.hpp>
 #include <gtest/gtest.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
@@ -440,6 +442,40 @@ TEST(descriptor_tables, do_not_keep_threads_from_reaching_loops) {
       for (const connection_id id : ids) server->post(id, [&](connection&) { ++reached; });
     }));
     EXPECT_TRUE(eventually([&] { return reached == ids.size(); }));
+  });
+}
+
+// What is left of a loop is closed where its numbers mean something.
+TEST(descriptor_tables, do_not_close_a_strangers_descriptors_at_the_end) {
+  in_child([] {
+    std::atomic<int> waiting{-1};
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+    std::vector<int> of_this_thread;
+    {
+      const auto waits = [&waiting](connection& peer) -> task<> {
+        const auto asked = co_await peer.read();
+        if (!asked || peer.id().loop != 2) co_return;
+        // Nobody ever sends to it; only its handler knows it.
+        auto socket = std::make_shared<asio::ip::udp::socket>(
+            executor(peer), asio::ip::udp::endpoint{asio::ip::address_v4::loopback(), 0});
+        socket->async_wait(asio::ip::udp::socket::wait_read, [socket](const std::error_code&) {});
+        waiting = socket->native_handle();
+        while (true) co_await sleep_for(1h);
+      };
+      running_server server{{}, waits, with_tables()};
+      std::vector<raw_client> clients;
+      while (waiting < 0) {
+        clients.push_back(server.connect());
+        clients.back().send("?");
+        raw_client::dawdle(1ms);
+      }
+      clients.clear();
+      while (of_this_thread.empty() || of_this_thread.back() < waiting) {
+        of_this_thread.push_back(::fcntl(ends[0], F_DUPFD_CLOEXEC, 0));
+      }
+    }
+    for (const int each : of_this_thread) EXPECT_GE(::fcntl(each, F_GETFD), 0) << each;
   });
 }
 

@@ -9,7 +9,7 @@ namespace dwell::inline v0 {
 
 using nlohmann::ordered_json;
 
-std::string to_json(const drain_progress& progress) {
+ordered_json describe(const drain_progress& progress) {
   ordered_json made;
   made["step"] = to_string(progress.step);
   made["connections"] = progress.connections;
@@ -18,8 +18,10 @@ std::string to_json(const drain_progress& progress) {
   made["aborted"] = progress.aborted;
   made["elapsed_ms"] = progress.elapsed.count();
   made["left_ms"] = progress.left ? ordered_json(progress.left->count()) : ordered_json();
-  return json_text(made) + '\n';
+  return made;
 }
+
+std::string to_json(const drain_progress& progress) { return json_text(describe(progress)) + '\n'; }
 
 std::vector<prometheus::MetricFamily> metrics_of(const drain_progress& progress) {
   auto steps = gauge_family("dwell_drain_step",

@@ -2,6 +2,7 @@
 
 #include <dwell/server/drain_progress.hpp>
 
+#include <nlohmann/json_fwd.hpp>
 #include <prometheus/metric_family.h>
 
 #include <string>
@@ -9,6 +10,7 @@
 
 namespace dwell::inline v0 {
 
+nlohmann::ordered_json describe(const drain_progress& progress);
 /// How far a drain is, as GET /drain answers it.
 std::string to_json(const drain_progress& progress);
 

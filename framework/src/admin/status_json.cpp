@@ -4,6 +4,7 @@
 #include <dwell/server/server.hpp>
 
 #include "admin/connections_json.hpp"
+#include "admin/drain_page.hpp"
 #include "admin/json_text.hpp"
 
 #include <array>
@@ -24,8 +25,8 @@ constexpr std::string_view to_string(server_stage stage) noexcept {
 }
 
 /// By the names of an enumeration.
-template <class Enum, std::size_t count>
-ordered_json by_name(const std::array<std::uint64_t, count>& counts) {
+template <class Enum, class Number, std::size_t count>
+ordered_json by_name(const std::array<Number, count>& counts) {
   ordered_json made;
   for (std::size_t i = 0; i < count; ++i) {
     made[std::string{dwell::to_string(static_cast<Enum>(i))}] = counts[i];
@@ -65,6 +66,8 @@ ordered_json totals_of(const server_counts& counts) {
   made["opened"] = counts.opened;
   made["evicted"] = counts.evicted;
   made["refused"] = counts.refused;
+  made["shrunk"] = counts.shrunk;
+  made["reaped_later"] = counts.reaped_later;
   made["accept_failed"] = counts.accept_failed;
   made["reap_raced"] = counts.reap_raced;
   made["exchanges"] = counts.exchanges;
@@ -86,6 +89,16 @@ ordered_json loops_of(const server& observed, const server_counts& counts,
   made["busy_ms"] = counts.busy.count();
   made["longest_turn_now_ms"] = counts.longest_turn_now.count();
   made["turns_ms"] = histogram(turn_bounds, counts.turns);
+  return made;
+}
+
+ordered_json pressure_of(const pressure_status& pressure) {
+  ordered_json made;
+  made["level"] = dwell::to_string(pressure.level);
+  made["cause"] = dwell::to_string(pressure.cause);
+  made["used_percent"] = by_name<pressure_cause>(pressure.used);
+  made["reached"] = by_name<pressure_level>(pressure.reached);
+  made["memory_bytes"] = pressure.memory;
   return made;
 }
 
@@ -118,6 +131,8 @@ std::string status_json(const server& observed, const survey::result& seen, cons
   made["idle_s"] = histogram(idle_histogram::bounds, seen.idle.counts());
   made["next_due"] = ordered_json::array();
   for (const connection_row& each : seen.next_due) made["next_due"].push_back(to_json(each));
+  made["pressure"] = pressure_of(observed.pressure());
+  made["drain"] = describe(observed.draining());
   made["totals"] = totals_of(counts);
   made["loops"] = loops_of(observed, counts, seen.silent_loops);
   made["services"] = services_of(observed, seen.services);

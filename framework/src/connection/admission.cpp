@@ -1,3 +1,4 @@
+#include "connection/address_limits.hpp"
 #include "connection/loop.hpp"
 #include "connection/proxy_header_reader.hpp"
 
@@ -147,6 +148,8 @@ slot* loop::take_in(const accepted& fresh) {
   c->io.is_tcp = !c->options().listen.is_unix();
   c->io.corked = hosted.of->corked;
   c->io.no_time_wait = hosted.of->no_time_wait;
+  c->has_address_counted = hosted.of->addresses != nullptr && !hosted.of->proxies &&
+                           hosted.of->addresses->counts(c->peer);
   hosted.counters.opened.add();
   return c;
 }

@@ -1,3 +1,4 @@
+#include "connection/address_limits.hpp"
 #include "connection/loop.hpp"
 
 #include <algorithm>
@@ -79,6 +80,7 @@ bool loop::evict(std::uint32_t most) {
 /// Without a word: a reset.
 void loop::turn_away(const accepted& fresh) {
   services_[fresh.service]->counters.refused.add();  // before the client can know
+  leave_address(*services_[fresh.service]->of, fresh.peer);
   stream unwanted{.descriptor = fresh.descriptor};
   io_->release(unwanted, dwell::release::reset);
 }

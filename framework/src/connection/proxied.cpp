@@ -1,4 +1,5 @@
 // Connections of a service with PROXY protocol, up to the end of the header.
+#include "connection/address_limits.hpp"
 #include "connection/loop.hpp"
 #include "connection/proxy_header_reader.hpp"
 
@@ -10,6 +11,17 @@ namespace {
 
 void count_header(slot& c, proxy_header_result what) noexcept {
   c.counters().proxy_headers[static_cast<std::size_t>(what)].add();
+}
+
+bool let_in_by_address(slot& c, std::uint64_t now) noexcept {
+  address_limits* const limits = c.service->of->addresses;
+  if (limits == nullptr) return true;
+  if (!limits->admit(c.peer, now)) {
+    c.counters().over_address_limit.add();
+    return false;
+  }
+  c.has_address_counted = limits->counts(c.peer);
+  return true;
 }
 
 /// The header's own deadline makes way for the service's.
@@ -40,14 +52,21 @@ proxy_header_reader::taken proxy_header_reader::read(bytes raw) {
   return {found.now, found.size - std::min(found.size, before)};
 }
 
-/// Anybody else could say that it is somebody: not a byte of it is read. False: refused.
+/// False: refused. Behind a proxy its client is looked at once it is known, and anybody but a proxy
+/// could say that it is somebody: not a byte of it is read.
 bool loop::may_come(const accepted& fresh) {
   hosted_service& hosted = *services_[fresh.service];
-  const auto& proxies = hosted.of->proxies;
-  if (!proxies || proxies->contains(fresh.peer)) return true;
+  const service& of = *hosted.of;
+  if (of.proxies) {
+    if (of.proxies->contains(fresh.peer)) return true;
+    constexpr auto untrusted = static_cast<std::size_t>(proxy_header_result::untrusted);
+    hosted.counters.proxy_headers[untrusted].add();
+    owner_->log_untrusted(of, fresh.peer, io_->now());
+  } else {
+    if (of.addresses == nullptr || of.addresses->admit(fresh.peer, io_->now())) return true;
+    hosted.counters.over_address_limit.add();
+  }
   hosted.counters.refused.add();  // before the client can know
-  hosted.counters.proxy_headers[static_cast<std::size_t>(proxy_header_result::untrusted)].add();
-  owner_->log_untrusted(*hosted.of, fresh.peer, io_->now());
   stream unwanted{.descriptor = fresh.descriptor};
   io_->release(unwanted, dwell::release::reset);
   return false;
@@ -74,6 +93,9 @@ void loop::on_proxy_header(slot& c, bytes raw, bool more) {
   if (const auto& client = reader.client()) {
     count_header(c, proxy_header_result::client);
     c.rare->proxy = std::exchange(c.peer, *client);
+    if (!let_in_by_address(c, io_->now())) {
+      return close(c, close_reason::overload, close_method::abort);
+    }
   } else {
     count_header(c, proxy_header_result::own);
   }

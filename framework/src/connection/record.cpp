@@ -1,3 +1,4 @@
+#include "connection/address_limits.hpp"
 #include "connection/loop.hpp"
 
 #include <cerrno>
@@ -38,6 +39,7 @@ close_record loop::make_record(slot& c, dwell::release how) {
 }
 
 void loop::count_close(slot& c, const close_record& record) noexcept {
+  if (c.has_address_counted) c.service->of->addresses->leave(c.peer);
   service_counters& counters = c.counters();
   counters.released.add();
   counters.closed[static_cast<std::size_t>(record.reason)].add();

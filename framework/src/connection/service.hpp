@@ -13,6 +13,7 @@
 
 namespace dwell::inline v0 {
 
+class address_limits;
 class loop;
 
 /// A service as every loop sees it: read-only once the server runs.
@@ -20,6 +21,7 @@ struct service {
   std::uint32_t index;
   service_options options;
   handler what;
+  address_limits* addresses = nullptr;  ///< null: none
   endpoint bound{};  ///< where it listens: options.listen with the port that was given
   /// What the listener's connections inherit (listener_options), so that a close need not ask for
   /// it.

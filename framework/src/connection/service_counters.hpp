@@ -26,6 +26,7 @@ struct service_counters {
   counter reap_raced;
   counter evicted;
   counter refused;
+  counter over_address_limit;
   counter shrunk;                                          ///< idle_timeout before deadlines.idle
   std::array<counter, handshake_result_count> handshakes;  ///< TLS
   std::array<counter, proxy_header_result_count> proxy_headers;

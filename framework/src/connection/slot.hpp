@@ -156,6 +156,7 @@ struct slot final : connection {
   bool sends_file : 1 = false;           // it has an outgoing_file
   bool refused : 1 = false;              // it is told that there is no room, and no more
   bool has_reap_turn : 1 = false;        // it was to be reaped, and waits for its turn
+  bool has_address_counted : 1 = false;  // in address_limits
 
   std::uint64_t generation() const noexcept {
     return std::uint64_t{generation_high} << 32U | io.generation;

@@ -68,7 +68,7 @@ server_core::server_core(server_options options)
   logger_ = logger_for(options_);
   const int threads = options_.threads == 0 ? usable_cpus() : options_.threads;
   for (int i = 0; i < threads; ++i) {
-    auto context = std::make_unique<asio::io_context>(1);
+    auto context = std::make_unique<loop_context>(1);
     asio::io_context& runs_on = *context;
     add_host(std::move(context), runs_on);
   }
@@ -113,7 +113,7 @@ std::unique_ptr<server> server_core::make_server(std::unique_ptr<server_core> co
   return std::unique_ptr<server>{new server{std::move(core)}};
 }
 
-void server_core::add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on) {
+void server_core::add_host(std::unique_ptr<loop_context> context, asio::io_context& runs_on) {
   auto& host = *hosts_.emplace_back(std::make_unique<loop_host>());
   host.context = std::move(context);
   auto made = std::make_unique<epoll_engine>(runs_on, host.pool);
@@ -141,7 +141,8 @@ endpoint server_core::serve(service_options options, handler what) {
   auto made =
       std::make_unique<service>(service{.index = static_cast<std::uint32_t>(services_.size()),
                                         .options = std::move(options),
-                                        .what = std::move(what)});
+                                        .what = std::move(what),
+                                        .addresses = addresses_.get()});
   secure(*made);
   if (endpoint& where = made->options.listen; where.is_descriptor()) {
     made->inherited = descriptor_of(where);

@@ -4,6 +4,7 @@
 
 #include "base/block_pool.hpp"
 #include "base/log.hpp"
+#include "connection/address_limits.hpp"
 #include "connection/loop.hpp"
 #include "connection/service.hpp"
 #include "engine/engine.hpp"
@@ -30,10 +31,17 @@ struct own_tables;
 class process_signals;
 class tls_service;
 
+/// Can end before it is destroyed: what its handlers own closes on the thread that calls this.
+class loop_context final : public asio::io_context {
+ public:
+  using asio::io_context::io_context;
+  void destroy_handlers() { shutdown(); }
+};
+
 /// What a loop stands on. Order matters: the loop goes before the engine, that before the
 /// io_context.
 struct loop_host {
-  std::unique_ptr<asio::io_context> context;  // null: the user's, or simulated
+  std::unique_ptr<loop_context> context;  // null: the user's, or simulated
   block_pool pool;
   std::unique_ptr<engine> io;
   epoll_engine* epoll = nullptr;  // null: simulated
@@ -149,7 +157,7 @@ class server_core final : public loop_owner {
   std::uint64_t now() const noexcept;
   void begin_work() noexcept { work_.fetch_add(1, std::memory_order_relaxed); }
   void end_work() noexcept;
-  void add_host(std::unique_ptr<asio::io_context> context, asio::io_context& runs_on);
+  void add_host(std::unique_ptr<loop_context> context, asio::io_context& runs_on);
   void add_loop(loop_host& host);
   std::uint64_t cut_to_descriptors(std::uint64_t connections) const;
   void limit_to_descriptors();
@@ -193,6 +201,7 @@ class server_core final : public loop_owner {
   /// Services are added on one thread while others read what they have counted.
   mutable std::mutex adding_;
   std::vector<std::unique_ptr<service>> services_;
+  std::unique_ptr<address_limits> addresses_{make_address_limits(options_.per_address)};
   std::vector<std::shared_ptr<tls_service>> secured_;
   std::atomic<std::uint64_t> reloaded_{0}, not_reloaded_{0};
   std::vector<std::unique_ptr<loop_host>> hosts_;

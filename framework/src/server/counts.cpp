@@ -21,6 +21,7 @@ void add_counts(const service_counters& of, connection_counts& sum) noexcept {
   sum.reap_raced += of.reap_raced.read();
   sum.evicted += of.evicted.read();
   sum.refused += of.refused.read();
+  sum.over_address_limit += of.over_address_limit.read();
   sum.shrunk += of.shrunk.read();
   read_each(of.handshakes, sum.handshakes);
   read_each(of.proxy_headers, sum.proxy_headers);

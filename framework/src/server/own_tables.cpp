@@ -71,6 +71,7 @@ void server_core::run_in_own_table(loop_host& host) {
   host.epoll->close_listeners();
   host.end_workers();
   host.connections->destroy_all();
+  host.context->destroy_handlers();
 }
 
 void loop_host::end_workers() {

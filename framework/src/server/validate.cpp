@@ -14,6 +14,19 @@ void require(bool fits, const std::string& complaint) {
   if (!fits) throw std::invalid_argument{complaint};
 }
 
+void validate(const per_address_limits& limits) {
+  const std::uint64_t rate = limits.accepts_per_second;
+  require(limits.connections >= 1,
+          "per_address.connections = 0: use at least 1, or dwell::unlimited");
+  require(rate == unlimited || (rate >= 1 && rate <= 1'000'000),
+          "per_address.accepts_per_second = " + std::to_string(rate) +
+              ": use 1 to 1000000, or dwell::unlimited");
+  require(limits.ipv4_prefix >= 1 && limits.ipv4_prefix <= 32,
+          "per_address.ipv4_prefix = " + std::to_string(limits.ipv4_prefix) + ": use 1 to 32");
+  require(limits.ipv6_prefix >= 1 && limits.ipv6_prefix <= 128,
+          "per_address.ipv6_prefix = " + std::to_string(limits.ipv6_prefix) + ": use 1 to 128");
+}
+
 void require_time(const std::string& field, duration value) {
   require(value >= duration{0} && value <= longest_deadline,
           field + " = " + std::to_string(value.count()) + " ms: use 0 to 24 days");
@@ -51,6 +64,7 @@ void validate(const server_options& options) {
   require(options.connections >= 1, "connections = 0: use at least 1, or dwell::unlimited");
   require(options.workers >= 1 && options.workers <= 1024,
           "workers = " + std::to_string(options.workers) + ": use 1 to 1024");
+  validate(options.per_address);
   require(options.mailbox >= 1, "mailbox = 0: use at least 1");
   require(options.drain.deadline == off ||
               (options.drain.deadline >= duration{0} && options.drain.deadline <= longest_deadline),

@@ -76,6 +76,27 @@ struct service_options {
   std::function<void(const connection&, const close_record&)> on_close{};
 };
 
+/// What the clients of one address may take, over all services and loops; off by default. Behind
+/// service_options::proxy_protocol it is the client's address that counts, and the proxy's does
+/// not. Peers of Unix sockets are not limited.
+///
+/// Whoever wants more is reset, counted (`over_address_limit`) and not logged; behind a proxy it
+/// ends as `overload`. Memory: 64 bytes for each address that has a connection open, and 1.5 MiB
+/// with `accepts_per_second`, however many addresses there are.
+struct per_address_limits {
+  /// Open at the same time; at least 1. Many clients may share one address (NAT).
+  std::uint64_t connections = unlimited;
+  /// New ones in a second, 1 to 1,000,000; as many may come at once after a second of none. Of the
+  /// last 65,536 addresses or so; whoever comes from more is a new one each time.
+  std::uint64_t accepts_per_second = unlimited;
+  /// Leading bits that make an IPv4 address, 1 to 32.
+  unsigned ipv4_prefix = 32;
+  /// The same for IPv6, 1 to 128. 64: that much one client has to itself (RFC 4291, 2.5.4).
+  unsigned ipv6_prefix = 64;
+
+  friend bool operator==(const per_address_limits&, const per_address_limits&) = default;
+};
+
 /// What to do with a new connection when `server_options::connections` are open.
 enum class when_full : std::uint8_t {
   /// Close the longest idle of 64 sampled connections as `overload`, unless bytes have just come

@@ -54,6 +54,8 @@ struct server_options {
   /// What becomes of a new connection beyond that. evict_idle: a client that speaks is worth more
   /// than one that is silent.
   when_full full = when_full::evict_idle;
+  /// What the clients of one address may take of that; off.
+  per_address_limits per_address{};
   /// When it has more to hold than it may, step by step.
   pressure_options pressure{};
   /// How the server ends.

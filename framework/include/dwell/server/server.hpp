@@ -56,7 +56,9 @@ struct connection_counts {
   std::uint64_t reap_raced = 0;  ///< connections whose peer sent while our FIN was on its way
   std::uint64_t evicted = 0;     ///< made room for a new one
   std::uint64_t refused = 0;     ///< not let in
-  std::uint64_t shrunk = 0;      ///< idle_timeout before deadlines.idle, by pressure
+  /// Of `refused`, and behind a proxy of those closed as `overload`: server_options::per_address.
+  std::uint64_t over_address_limit = 0;
+  std::uint64_t shrunk = 0;  ///< idle_timeout before deadlines.idle, by pressure
   std::array<std::uint64_t, handshake_result_count> handshakes{};  ///< TLS, by handshake_result
   /// Behind proxies, by proxy_header_result.
   std::array<std::uint64_t, proxy_header_result_count> proxy_headers{};

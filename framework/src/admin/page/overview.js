@@ -56,18 +56,48 @@ function showPhases({connections, services}) {
   );
 }
 
-function showPressure({connections, totals}) {
+const rungs = [
+  ["normal", "normal"],
+  ["shrink_idle", "idle deadlines shrink"],
+  ["evict_idle", "longest idle leave"],
+  ["pause_accept", "accepting is paused"],
+  ["refuse", "new ones are refused"],
+];
+
+function ladder({level, reached}) {
+  const height = rungs.findIndex(([name]) => name === level);
+  return element(
+    "ol",
+    {class: "ladder"},
+    rungs.map(([name, text], i) =>
+      element(
+        "li",
+        {class: i === height ? `here rung-${i}` : null, "aria-current": i === height ? "step" : null},
+        element("span", {}, text),
+        i ? element("b", {class: reached[name] ? "" : "zero"}, `${format.count(reached[name])} ×`) : null,
+      ),
+    ),
+  );
+}
+
+function showPressure({connections, totals, pressure}) {
   const {open, limit} = connections;
+  const others = Object.entries(pressure.used_percent).filter(([name, used]) => name !== "connections" && (used || name === pressure.cause));
+  const happened = [
+    ["closed early, idle", totals.shrunk],
+    ["evicted", totals.evicted],
+    ["refused", totals.refused, "bad"],
+    ["accept failed", totals.accept_failed, "bad"],
+    ["closed later: reap rate", totals.reaped_later],
+    ["requests that crossed our FIN", totals.reap_raced],
+  ].filter(([, count]) => count);
   show(
     at("pressure"),
     element("p", {class: "figure"}, format.percent(open, limit), element("small", {}, `${format.count(open)} of ${format.count(limit)}`)),
     gauge(open, limit, `${format.count(open)} of ${format.count(limit)} connections`),
-    facts([
-      ["evicted to make room", format.count(totals.evicted), totals.evicted ? "" : "zero"],
-      ["refused", format.count(totals.refused), totals.refused ? "bad" : "zero"],
-      ["accept failed, and paused", format.count(totals.accept_failed), totals.accept_failed ? "bad" : "zero"],
-      ["requests that crossed our FIN", format.count(totals.reap_raced), totals.reap_raced ? "" : "zero"],
-    ]),
+    others.length ? element("p", {class: "aside"}, others.map(([name, used]) => `${name} ${used} %`).join(", ")) : null,
+    ladder(pressure),
+    happened.length ? facts(happened.map(([name, count, tone]) => [name, format.count(count), tone])) : null,
   );
 }
 

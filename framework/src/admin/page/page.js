@@ -10,12 +10,33 @@ function notice(text) {
 
 const stageWords = {made: "does not run yet", running: "running", draining: "draining", ended: "has ended"};
 
-function showStage({stage, services, connections}) {
+const drainSteps = {
+  none: "",
+  announcing: "told to whoever asks, still accepting",
+  accepting_last: "letting in who waits",
+  finishing: "idle ones leave, others after their exchange",
+  aborting: "the deadline has passed, what is left is reset",
+  ended: "",
+};
+
+function drainText({step, connections, at_start, aborted, crossed, elapsed_ms, left_ms}) {
+  const left = `${format.count(connections)} of ${format.count(at_start)} connections left`;
+  const parts = [drainSteps[step], left, `for ${format.time(elapsed_ms)}`];
+  if (left_ms !== null) parts.push(`at most ${format.time(left_ms)} more in this step`);
+  if (crossed) parts.push(`${format.count(crossed)} sent something as they were closed`);
+  if (aborted) parts.push(`${format.count(aborted)} reset`);
+  return parts.filter(Boolean).join("; ");
+}
+
+function showStage({stage, services, drain}) {
   document.body.dataset.stage = stage;
   setText(at("stage"), stageWords[stage]);
   setText(at("listening"), services.map((each) => each.listen).join(", "));
-  const left = connections.open === 1 ? "one connection is left" : `${format.count(connections.open)} connections are left`;
-  notice(stage === "draining" ? `The server is draining: ${left}.` : stage === "ended" ? "The server has ended; these are its last figures." : "");
+  notice(
+    stage === "draining" ? `Draining: ${drainText(drain)}.`
+    : stage === "ended" ? "The server has ended; these are its last figures."
+    : "",
+  );
 }
 
 function showFresh() {
