@@ -1,5 +1,6 @@
-// For LD_PRELOAD: the kernel as it may be on stream sockets, and seldom is. A receive brings one byte, a send takes one
-// to seven; with DWELL_CLOCK_JUMPS=1 the wall clock is a day ahead every second time it is asked.
+// For LD_PRELOAD: the kernel as it may be on stream sockets, and seldom is. A receive brings one
+// byte, a send takes one to seven; with DWELL_CLOCK_JUMPS=1 the wall clock is a day ahead every
+// second time it is asked.
 #include <cstdarg>
 #include <cstddef>
 #include <cstdlib>
@@ -23,7 +24,8 @@ bool is_stream(int descriptor) {
   socklen_t size = sizeof type;
   if (::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return false;
   size = sizeof domain;
-  return type == SOCK_STREAM && ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+  return type == SOCK_STREAM &&
+         ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
          (domain == AF_INET || domain == AF_INET6);
 }
 

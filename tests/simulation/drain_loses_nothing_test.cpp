@@ -200,4 +200,23 @@ TEST(drain_loses_nothing, over_tls) {
   with_seeds([](std::uint64_t seed) { drain_under_load(seed, speaks::tls); }, 8);
 }
 
+// More than a turn answers.
+TEST(drain_loses_nothing, of_many_requests_in_one_go) {
+  with_seeds([](std::uint64_t seed) {
+    constexpr std::size_t count = 300;
+    simulation sim{{.seed = seed}};
+    auto& server = sim.serve({}, handler_of(speaks::http));
+    auto asks = sim.connect(server);
+    sim.advance(5ms);
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) all += request_of(speaks::http);
+    server.drain();
+    asks.send(all);
+    sim.advance(2s);
+    EXPECT_EQ(count_answers(speaks::http, asks.received()), count);
+    EXPECT_EQ(asks.record().reap_raced, 0);
+    EXPECT_TRUE(asks.got_end());
+  });
+}
+
 }  // namespace
