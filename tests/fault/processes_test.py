@@ -1,5 +1,6 @@
 """What the system takes away from a server, or does to it: `processes_test.py FOLDER [TEST]`, docs/reliability.md."""
 
+import http.client
 import os
 import pathlib
 import resource
@@ -227,8 +228,33 @@ class Signals(FaultTest):
             self.assertLess(closed[0], 3)
 
 
+    def test_a_date_that_jumps_moves_no_deadline(self):
+        os.environ.update(LD_PRELOAD=os.environ["DWELL_SHORT_IO"], DWELL_CLOCK_JUMPS="1", DWELL_SHORT_IO_IN="http_server")
+        try:
+            with Server("http_server", "--idle", "1s") as server:
+                del os.environ["LD_PRELOAD"]
+                quiet, began = server.connect(), time.monotonic()
+                peer = http.client.HTTPConnection(server.where, timeout=PATIENCE)
+                dates = set()
+                while time.monotonic() - began < 0.9:
+                    peer.request("GET", "/")
+                    answer = peer.getresponse()
+                    answer.read()
+                    dates.add(answer.headers["Date"][:16])
+                    time.sleep(0.1)
+                self.assertEqual(quiet.recv(1), b"")
+                self.assertGreater(time.monotonic() - began, 0.99)
+                self.assertLess(time.monotonic() - began, 2)
+                peer.close()
+                quiet.close()
+            self.assertTrue(dates)
+        finally:
+            for name in ("LD_PRELOAD", "DWELL_CLOCK_JUMPS", "DWELL_SHORT_IO_IN"):
+                os.environ.pop(name, None)
+
+
 class Logs(FaultTest):
-    def serve(self, stderr, requests=300):
+    def serve(self, stderr, requests=300, served=lambda: None):
         """Serves while each end is a line, and ends when it is told to."""
         process = subprocess.Popen([examples_test.built("echo_server"), "--listen", "127.0.0.1:0", "--log-level",
                                     "debug", "--threads", "2"], stdout=subprocess.PIPE, stderr=stderr, text=True)
@@ -238,6 +264,7 @@ class Logs(FaultTest):
                 with socket.create_connection((host, int(port)), 5) as peer:
                     peer.sendall(b"hello")
                     self.assertEqual(read_exactly(peer, 5), b"hello")
+            served()
             process.send_signal(signal.SIGTERM)
             return process.wait(10)
         finally:
@@ -249,6 +276,31 @@ class Logs(FaultTest):
     def test_a_full_disk_costs_lines_only(self):
         with open("/dev/full", "w") as full:
             self.assertEqual(self.serve(full), 0)
+
+    def test_a_stuck_reader_costs_lines_only(self):
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        try:
+            while True:
+                os.write(writing, bytes(4096))
+        except BlockingIOError:
+            os.set_blocking(writing, True)
+        serving = threading.Event()
+
+        def read_in_the_end():  # a process with a stuck log cannot end before it has been read
+            serving.wait(PATIENCE)
+            while os.read(reading, 1 << 16):
+                pass
+
+        reader = threading.Thread(target=read_in_the_end)
+        reader.start()
+        try:
+            self.assertEqual(self.serve(writing, served=serving.set), 0)
+        finally:
+            os.close(writing)
+            serving.set()
+            reader.join()
+            os.close(reading)
 
     def test_a_reader_that_has_gone_costs_lines_only(self):
         reading, writing = os.pipe()

@@ -1,9 +1,12 @@
 // For LD_PRELOAD: the kernel as it may be on stream sockets, and seldom is. A receive brings one
 // byte, a send takes one to seven; with DWELL_CLOCK_JUMPS=1 the wall clock is a day ahead every
-// second time it is asked.
+// second time it is asked. Programs that DWELL_SHORT_IO_IN does not name, where it is set, go on as
+// always.
+#include <cerrno>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <dlfcn.h>
 #include <sys/sendfile.h>
@@ -19,7 +22,14 @@ Function* next(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
 }
 
+bool is_meant() {
+  const char* const names = std::getenv("DWELL_SHORT_IO_IN");
+  return names == nullptr || std::strstr(names, program_invocation_short_name) != nullptr;
+}
+
 bool is_stream(int descriptor) {
+  static const bool meant = is_meant();
+  if (!meant) return false;
   int type = 0, domain = 0;
   socklen_t size = sizeof type;
   if (::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return false;

@@ -94,7 +94,10 @@ class Server:
     def counts(self):
         """What SIGUSR1 prints, for a server started with --json."""
         self.process.send_signal(signal.SIGUSR1)
-        return json.loads(self.process.stdout.readline())
+        while not (line := self.process.stdout.readline()).startswith("{"):  # it has something else to say
+            if not line:
+                raise AssertionError(f"ended: {self.log}")
+        return json.loads(line)
 
     def await_counts(self, fits):
         deadline = time.monotonic() + PATIENCE
