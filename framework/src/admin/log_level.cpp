@@ -26,7 +26,7 @@ void log_level::set(level to, std::optional<duration> for_so_long, connection& a
   logger_->set_level(to);
   if (!for_so_long) return;
   loan_ = loan{before, asker.now() + *for_so_long};
-  as_slot(asker).service->host->call_after(*for_so_long, [this, change] {
+  as_slot(asker).service->host->timers().call_after(*for_so_long, [this, change] {
     if (change == changes_) go_back();
   });
 }
