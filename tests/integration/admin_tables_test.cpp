@@ -40,7 +40,10 @@ TEST(admin_of_descriptor_tables, hears_from_every_loop_and_drains) {
     EXPECT_THAT(all.body, HasSubstr("\"matched\": 24"));
     EXPECT_THAT(all.body, HasSubstr("\"partial\": false"));
     EXPECT_EQ(ask(shows.endpoint(), "POST /drain").status, 202);
-    for (raw_client& each : clients) EXPECT_EQ(each.receive_to_end().error, 0);
+    for (raw_client& each : clients) {
+      EXPECT_EQ(each.receive_to_end().error, 0);
+      each.close();
+    }
     observed.wait();
   });
 }

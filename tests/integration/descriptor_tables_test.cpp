@@ -151,6 +151,7 @@ TEST(descriptor_tables, hold_more_connections_than_one_table_could_and_all_are_s
     const raw_client::ending end = each.receive_to_end();
     EXPECT_EQ(end.error, 0);
     EXPECT_EQ(end.data, "");
+    each.close();
   }
   EXPECT_EQ(server.wait().exit_code, 0);
 }
@@ -193,6 +194,7 @@ TEST(descriptor_tables, give_way_when_one_is_full_while_others_have_room) {
     EXPECT_EQ(loop_of(fresh), 2);
     by_loop[2].push_back(std::move(fresh));
   }
+  by_loop.clear();
   server.terminate();
   EXPECT_EQ(server.wait().exit_code, 0);
 }
@@ -247,7 +249,10 @@ TEST_P(a_listener_that_all_share, serves_on_every_loop_and_is_closed_by_the_drai
   EXPECT_EQ(counts.size(), static_cast<std::size_t>(loops));
   for (const auto& [loop, count] : counts) EXPECT_LE(count, 32) << "loop " << loop;
   server.terminate();
-  for (raw_client& each : clients) EXPECT_EQ(each.receive_to_end().error, 0);
+  for (raw_client& each : clients) {
+    EXPECT_EQ(each.receive_to_end().error, 0);
+    each.close();
+  }
   EXPECT_EQ(server.wait().exit_code, 0);
   EXPECT_THROW(server.connect(), std::system_error);
 }
@@ -283,7 +288,10 @@ TEST(descriptor_tables, close_listeners_while_connections_are_still_at_work) {
       }
     }));
     may_end = true;
-    for (raw_client& each : clients) EXPECT_EQ(each.receive_to_end().data, ".");
+    for (raw_client& each : clients) {
+      EXPECT_EQ(each.receive_to_end().data, ".");
+      each.close();
+    }
     server->wait();
   });
 }
@@ -344,7 +352,7 @@ TEST(descriptor_tables, hold_no_end_of_what_closes_elsewhere) {
     std::array<int, 2> ends{};
     std::array<int, 2> tube{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    ASSERT_EQ(::pipe2(tube.data(), O_CLOEXEC), 0);
+    ASSERT_EQ(::pipe2(tube.data(), O_CLOEXEC | O_NONBLOCK), 0);
     running_server server{{}, tells_its_loop, with_tables()};
     on_loop(server, 3, [&] {
       // Nor does the number mean anything there, or later something else.
@@ -451,31 +459,31 @@ TEST(descriptor_tables, do_not_close_a_strangers_descriptors_at_the_end) {
     std::atomic<int> waiting{-1};
     std::array<int, 2> ends{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    std::vector<int> of_this_thread;
+    constexpr int beyond_all = 500;  // a number that is free in every table
+    int of_this_thread = -1;
     {
       const auto waits = [&waiting](connection& peer) -> task<> {
         const auto asked = co_await peer.read();
         if (!asked || peer.id().loop != 2) co_return;
         // Nobody ever sends to it; only its handler knows it.
-        auto socket = std::make_shared<asio::ip::udp::socket>(
-            executor(peer), asio::ip::udp::endpoint{asio::ip::address_v4::loopback(), 0});
+        const int made = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        auto socket = std::make_shared<asio::ip::udp::socket>(executor(peer));
+        socket->assign(asio::ip::udp::v4(), ::fcntl(made, F_DUPFD_CLOEXEC, beyond_all));
+        ::close(made);
         socket->async_wait(asio::ip::udp::socket::wait_read, [socket](const std::error_code&) {});
         waiting = socket->native_handle();
-        while (true) co_await sleep_for(1h);
       };
       running_server server{{}, waits, with_tables()};
-      std::vector<raw_client> clients;
-      while (waiting < 0) {
-        clients.push_back(server.connect());
-        clients.back().send("?");
+      for (int i = 0; i < 1'000 && waiting < 0; ++i) {
+        raw_client client = server.connect();
+        client.send("?");
         raw_client::dawdle(1ms);
       }
-      clients.clear();
-      while (of_this_thread.empty() || of_this_thread.back() < waiting) {
-        of_this_thread.push_back(::fcntl(ends[0], F_DUPFD_CLOEXEC, 0));
-      }
+      of_this_thread = ::fcntl(ends[0], F_DUPFD_CLOEXEC, beyond_all);
     }
-    for (const int each : of_this_thread) EXPECT_GE(::fcntl(each, F_GETFD), 0) << each;
+    EXPECT_EQ(waiting, beyond_all);
+    EXPECT_EQ(of_this_thread, beyond_all);
+    EXPECT_GE(::fcntl(of_this_thread, F_GETFD), 0);
   });
 }
 
