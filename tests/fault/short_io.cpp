@@ -1,8 +1,9 @@
-// For LD_PRELOAD: the kernel as it may be on stream sockets, and seldom is. A receive brings one byte, a send takes one
-// to seven; with DWELL_CLOCK_JUMPS=1 the wall clock is a day ahead every second time it is asked. Programs that
-// DWELL_SHORT_IO_IN does not name, where it is set, go on as always.
-#include <cstdarg>
+// For LD_PRELOAD: the kernel as it may be on stream sockets, and seldom is. A receive brings one
+// byte, a send takes one to seven; with DWELL_CLOCK_JUMPS=1 the wall clock is a day ahead every
+// second time it is asked. Programs that DWELL_SHORT_IO_IN does not name, where it is set, go on as
+// always.
 #include <cerrno>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -33,7 +34,8 @@ bool is_stream(int descriptor) {
   socklen_t size = sizeof type;
   if (::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return false;
   size = sizeof domain;
-  return type == SOCK_STREAM && ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+  return type == SOCK_STREAM &&
+         ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
          (domain == AF_INET || domain == AF_INET6);
 }
 

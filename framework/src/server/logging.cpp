@@ -46,10 +46,9 @@ void server_core::log_close(const slot& which, const close_record& record) noexc
                  "TIME_WAIT {} ({}){}{}",
                  which.options().name, to_string(which.id()), to_string(which.peer_endpoint()),
                  to_string(record.reason), in_brackets(record.error), to_string(record.phase),
-                 record.age.count(),
-                 record.exchanges, record.received, record.sent, to_string(record.done),
-                 to_string(record.first), to_string(record.time_wait), to_string(record.certainty),
-                 filter_failure(which), and_suppressed(suppressed));
+                 record.age.count(), record.exchanges, record.received, record.sent,
+                 to_string(record.done), to_string(record.first), to_string(record.time_wait),
+                 to_string(record.certainty), filter_failure(which), and_suppressed(suppressed));
   } catch (const std::exception&) {  // no memory for a log line is no reason to stop serving
   }
 }
