@@ -71,12 +71,24 @@ class no_kernel final : public engine {
 
 class no_server final : public loop_owner {
  public:
+  bool has_room(const loop&, bool) noexcept override { return true; }
   bool admit() noexcept override { return true; }
   void admit_over_limit() noexcept override {}
   void readmit() noexcept override {}
   void wait_for_room() noexcept override {}
+  bool waits_for_room() const noexcept override { return false; }
+  gate accepting() const noexcept override { return gate::open; }
+  bool shrinks_idle() const noexcept override { return false; }
+  bool evicts() const noexcept override { return false; }
+  void evicted() noexcept override {}
+  void refused() noexcept override {}
+  void let_in(int) noexcept override {}
+  void memory_changed(std::int64_t) noexcept override {}
+  void turn_was_long(duration) noexcept override {}
+  void watch_pressure() noexcept override {}
   loop* deal(loop&, const service&) noexcept override { return nullptr; }
-  void pause_accepting() noexcept override {}
+  void pause_accepting(loop&, bool) noexcept override {}
+  duration accept_pause() const noexcept override { return {}; }
   void log_close(const slot&, const close_record&) noexcept override {}
   void log_failure(const slot&, const char*) noexcept override {}
   void task_failed(const char*) noexcept override {}
@@ -104,7 +116,12 @@ void life_and_close_record(benchmark::State& state) {
     return data.size();
   }};
   const service served{.index = 0, .options = options, .what = echo, .corked = true};
-  loop here{0, pool, kernel, nobody, 16, when_full::refuse};
+  loop here{0, pool, kernel, nobody,
+            loop_options{.mailbox = 16,
+                         .full = when_full::refuse,
+                         .longest_turn = off,
+                         .idle_share = 100,
+                         .reap_rate = unlimited}};
   here.host(served);
   std::uint64_t lives = 0;
   for (auto _ : state) {
