@@ -86,10 +86,14 @@ void command_line::add_server_flags() {
   app_.add_option("--threads", chosen_.server.threads, "Loops, one thread each; 0: one per CPU [1]")
       ->check(CLI::Range(0, 1024).description(""))
       ->type_name("N");
-  app_.add_option("--max-connections", chosen_.server.connections,
-                  "Open at the same time; beyond it the longest idle one goes")
+  app_.add_option("--max-connections", chosen_.server.connections, "Open at the same time")
       ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))
       ->type_name("N");
+  add_choice("--when-full", chosen_.server.full,
+             {{"evict-idle", dwell::when_full::evict_idle},
+              {"pause-accept", dwell::when_full::pause_accept},
+              {"refuse", dwell::when_full::refuse}},
+             "Beyond that the longest idle goes, or new ones wait, or are refused [evict-idle]");
   app_.add_option("--per-address", chosen_.server.per_address.connections,
                   "Open at the same time from one address, an IPv6 one by its first 64 bits")
       ->check(CLI::Range(1, std::numeric_limits<int>::max()).description(""))

@@ -21,7 +21,8 @@ SECONDS = 30 if LONG else 2
 
 class Descriptors(FaultTest):
     def test_emfile_for_long_costs_no_cpu_and_ends_at_once(self):
-        with Server("echo_server", "--json", "--idle", "5min", "--log-level", "warn") as server:
+        # Nobody has to leave for those that wait.
+        with Server("echo_server", "--json", "--idle", "5min", "--log-level", "warn", "--when-full", "pause-accept") as server:
             pid = server.process.pid
             self.assertTrue(echoes(server))
             before = descriptors(pid)

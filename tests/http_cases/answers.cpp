@@ -86,7 +86,9 @@ void check_head(const answer& what) {
   }
   require(what.status >= 100 && what.status <= 599, "the status");
   if (what.status == 100) return require(what.fields.empty(), "fields in 100 Continue");
-  require(is_date(what.field("date")), "no Date");
+  // Of a server's error it may be missing (RFC 9110, 6.6.1): who is refused unheard gets none.
+  require(is_date(what.field("date")) || (what.status >= 500 && what.field("date").empty()),
+          "no Date");
   const auto connection = what.field("connection");
   require(connection.empty() || connection == "close" || connection == "keep-alive",
           "Connection: " + std::string{connection});

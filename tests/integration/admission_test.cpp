@@ -212,7 +212,8 @@ TEST(emfile, neither_spins_nor_lasts) {
     child process{[threads](child& self) {
       const rlimit few{.rlim_cur = 200, .rlim_max = 200};
       EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-      running_server server{{}, answers(), {.threads = threads}};
+      // Nobody has to leave for those that wait.
+      running_server server{{}, answers(), {.threads = threads, .full = when_full::pause_accept}};
       EXPECT_EQ(::fcntl(STDERR_FILENO, F_GETFD), 0);
       few_descriptors full{5};
       self.say(std::to_string(server.where().port));

@@ -71,7 +71,8 @@ struct callbacks {
   bool announces_close = false;
   /// What a client is told for which there is no room (when_full::refuse, pressure_level::refuse),
   /// up to 4 KiB; then it is closed, lingering, for deadlines.close at most. No callback runs for
-  /// it. Empty, over TLS, and for more than 64 at once on one loop: a reset.
+  /// it, and up to 64 on each loop come on top of server_options::connections. Empty, over TLS, and
+  /// for more at once: a reset.
   std::string refusal{};
 };
 
