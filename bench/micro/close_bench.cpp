@@ -82,7 +82,7 @@ class no_server final : public loop_owner {
   bool evicts() const noexcept override { return false; }
   void evicted() noexcept override {}
   void refused() noexcept override {}
-  void let_in(int) noexcept override {}
+  void saw_descriptor(int) noexcept override {}
   void memory_changed(std::int64_t) noexcept override {}
   void turn_was_long(duration) noexcept override {}
   void watch_pressure() noexcept override {}

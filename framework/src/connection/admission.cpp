@@ -7,6 +7,8 @@
 namespace dwell::inline v0 {
 namespace {
 
+/// The server hears how high the numbers are that connections get, roughly.
+constexpr int told_descriptors = 16;
 /// Descriptors are short: so many idle connections leave before accepting is tried again.
 constexpr std::uint32_t evicted_for_descriptors = 16;
 /// All are at work, and none says when it is idle again: asking a hundred times a second costs
@@ -45,8 +47,9 @@ class handover {
 /// batch finds none. So there is one eviction a batch, since a second could count on the same idle
 /// connection.
 admission loop::reserve(bool certain) {
-  if (will_evict_ || !owner_->has_room(*this, certain)) return admission::later;
-  const gate now = owner_->accepting();
+  if (will_evict_) return admission::later;
+  if (pressure_.own_table && !owner_->has_room(*this, certain)) return admission::later;
+  const gate now = pressure_.accepting;
   if (now == gate::refusing) return admission::refused;
   if (now == gate::closed) {
     accept(false);  // also when a pause of another kind has ended meanwhile
@@ -84,7 +87,10 @@ bool loop::take_place(admission terms) {
 void loop::on_accept(const accepted& fresh) {
   if (!may_come(fresh)) return unreserve(fresh.terms);
   if (!take_place(fresh.terms)) return refuse(fresh);
-  owner_->let_in(fresh.descriptor);
+  if (fresh.descriptor - pressure_.told_descriptor >= told_descriptors ||
+      pressure_.told_descriptor - fresh.descriptor >= told_descriptors) {
+    owner_->saw_descriptor(pressure_.told_descriptor = fresh.descriptor);
+  }
   loop* const to = owner_->deal(*this, *services_[fresh.service]->of);
   if (to == nullptr || to == this) return adopt(fresh);
   try {

@@ -10,6 +10,7 @@ namespace dwell::inline v0 {
 namespace {
 
 constexpr std::uint32_t no_slot = 0xffff'ffff;
+constexpr std::int64_t published_memory = std::int64_t{64} * 1024;
 constexpr std::size_t posts_per_turn = 1'024;
 constexpr std::size_t dirty_per_turn = 4'096;
 
@@ -41,9 +42,10 @@ loop::loop(std::uint32_t index, block_pool& pool, engine& io, loop_owner& owner,
       dirty_head_{no_slot},
       dirty_tail_{no_slot},
       gather_{pool.take(engine::input_buffer_size)},
-      pressure_{.longest_turn = options.longest_turn,
+      pressure_{.longest_turn = static_cast<std::uint64_t>(options.longest_turn.count()),
                 .idle_share = options.idle_share,
-                .pace = reap_pacer{options.reap_rate}},
+                .pace = reap_pacer{options.reap_rate},
+                .own_table = options.own_table},
       random_{0x9E3779B97F4A7C15U + index} {
   io.attach(*this);
 }
@@ -313,7 +315,12 @@ void loop::on_turn_end() {
   }
   count_turn();
   free_slots();
-  publish_memory();
+  // How much more it holds, or less: only if that is much.
+  if (const auto change = static_cast<std::int64_t>(pool_->in_use() - pressure_.memory);
+      change >= published_memory || change <= -published_memory) [[unlikely]] {
+    pressure_.memory += static_cast<std::uint64_t>(change);
+    owner_->memory_changed(change);
+  }
   arm();
   if (when_empty_ && empty()) std::exchange(when_empty_, nullptr)();
 }
@@ -326,8 +333,9 @@ void loop::count_turn() noexcept {
   std::size_t rank = 0;
   while (rank < turn_bounds.size() && length > turn_bounds[rank]) ++rank;
   counters_.turns[rank].add();
-  const auto took = duration{static_cast<std::int64_t>(length)};
-  if (took >= pressure_.longest_turn) owner_->turn_was_long(took);
+  if (length >= pressure_.longest_turn) [[unlikely]] {
+    owner_->turn_was_long(duration{static_cast<std::int64_t>(length)});
+  }
 }
 
 void loop::destroy_all() noexcept {

@@ -347,7 +347,7 @@ class loop final : public engine_events {
   void pressure_changed();
   void relieve();
   std::optional<tick> phase_end(const slot& c) const noexcept;
-  void publish_memory() noexcept;
+  tick shrunk_idle_end(const slot& c) const noexcept;
 
   std::uint32_t index_;
   block_pool* pool_;

@@ -48,8 +48,8 @@ class loop_owner {
   virtual void evicted() noexcept = 0;
   /// A connection was not let in.
   virtual void refused() noexcept = 0;
-  /// A connection was, and has this descriptor.
-  virtual void let_in(int descriptor) noexcept = 0;
+  /// A connection has got this descriptor.
+  virtual void saw_descriptor(int number) noexcept = 0;
   /// The loop's buffers, sessions and frames hold so many bytes more, or less.
   virtual void memory_changed(std::int64_t bytes) noexcept = 0;
   /// A turn was longer than the server finds bearable.

@@ -45,6 +45,15 @@ void loop::update_deadline(slot& c) noexcept {
   if (const auto when = due(c)) reaper_.expect(c.io.slot, *when);
 }
 
+/// When the current phase is over.
+std::optional<tick> loop::phase_end(const slot& c) const noexcept {
+  if (pressure_.shrinks_idle && c.clock.current() == phase::idle && !c.outbound &&
+      c.limits().idle != off && owner_->shrinks_idle()) [[unlikely]] {
+    return shrunk_idle_end(c);
+  }
+  return c.clock.due(c.limits());
+}
+
 /// When the reaper has to come: at the deadline, or before it to ask the kernel something.
 std::optional<tick> loop::due(const slot& c) const noexcept {
   std::optional<tick> soonest = deadline_of(c);

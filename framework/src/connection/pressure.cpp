@@ -2,7 +2,6 @@
 #include "connection/loop.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 
 namespace dwell::inline v0 {
@@ -14,7 +13,6 @@ constexpr std::uint32_t slots_per_turn = 1'000;
 constexpr std::uint32_t evictions_per_turn = 16;
 constexpr std::uint32_t refusals_at_once = 64;
 constexpr duration shortest_idle{1'000};
-constexpr std::uint64_t published_memory = std::uint64_t{64} * 1024;
 
 /// xorshift64*: which slots are sampled need not be unpredictable, only spread.
 std::uint64_t next_random(std::uint64_t& state) noexcept {
@@ -115,8 +113,9 @@ void loop::refuse(const accepted& fresh) {
 // ── the ladder ──
 
 void loop::pressure_changed() {
-  if (!accept_pause_.lasts())
-    accept(owner_->accepting() != gate::closed);  // else when that is over
+  pressure_.accepting = owner_->accepting();
+  // In a pause: when that is over.
+  if (!accept_pause_.lasts()) accept(pressure_.accepting != gate::closed);
   pressure_.shrinks_idle = owner_->shrinks_idle();
   if (pressure_.shrinks_idle) pressure_.rearm_from = 0;
   pressure_.evicts = owner_->evicts();
@@ -136,12 +135,8 @@ void loop::relieve() {
   if (pressure_.rearm_from != slab<slot>::end || pressure_.evicts) io_->wake();
 }
 
-/// When the current phase is over.
-std::optional<tick> loop::phase_end(const slot& c) const noexcept {
-  const bool own = !pressure_.shrinks_idle || c.clock.current() != phase::idle || c.outbound;
-  if (own || c.limits().idle == off || !owner_->shrinks_idle()) [[likely]] {
-    return c.clock.due(c.limits());
-  }
+/// When an idle connection has to go while there is pressure.
+tick loop::shrunk_idle_end(const slot& c) const noexcept {
   const duration idle = c.limits().idle;
   const duration less = std::max(shortest_idle, idle * pressure_.idle_share / 100);
   const auto jitter = static_cast<std::int64_t>((c.generation() * 0x9E3779B97F4A7C15U) >> 54U);
@@ -163,15 +158,6 @@ std::optional<tick> loop::reap_in_turn(slot& c, close_reason reason) {
   if (reason == close_reason::idle_timeout && is_early) c.counters().shrunk.add();
   reap(c, reason);
   return std::nullopt;
-}
-
-/// Tells the server how much more, or less, the loop holds, if that is much.
-void loop::publish_memory() noexcept {
-  const std::uint64_t now = pool_->in_use();
-  const auto change = static_cast<std::int64_t>(now - pressure_.memory);
-  if (static_cast<std::uint64_t>(std::abs(change)) < published_memory) return;
-  pressure_.memory = now;
-  owner_->memory_changed(change);
 }
 
 }  // namespace dwell::inline v0

@@ -6,6 +6,8 @@
 namespace dwell::inline v0 {
 
 bool server_core::admit() noexcept {
+  // Before it takes its place, which may be given back: whoever asks may find nobody in the queue.
+  if (ladder_.is_steep() && ladder_.level() == pressure_level::normal) climb();
   if (!ladder_.take()) return false;
   if (is_client_) begin_work();
   return true;

@@ -123,13 +123,14 @@ void server_core::add_host(std::unique_ptr<loop_context> context, asio::io_conte
 }
 
 void server_core::add_loop(loop_host& host) {
-  host.connections = std::make_unique<loop>(static_cast<std::uint32_t>(hosts_.size() - 1),
-                                            host.pool, *host.io, *this,
-                                            loop_options{.mailbox = options_.mailbox,
-                                                         .full = options_.full,
-                                                         .longest_turn = options_.pressure.turn,
-                                                         .idle_share = options_.pressure.idle_share,
-                                                         .reap_rate = options_.pressure.reap_rate});
+  host.connections = std::make_unique<loop>(
+      static_cast<std::uint32_t>(hosts_.size() - 1), host.pool, *host.io, *this,
+      loop_options{.mailbox = options_.mailbox,
+                   .full = options_.full,
+                   .longest_turn = options_.pressure.turn,
+                   .idle_share = options_.pressure.idle_share,
+                   .reap_rate = options_.pressure.reap_rate,
+                   .own_table = options_.tables == descriptor_tables::per_loop});
   if (hosts_.size() == 1) pressure_watch_.belong_to(*host.connections);
 }
 

@@ -135,7 +135,7 @@ class server_core final : public loop_owner {
   bool evicts() const noexcept override { return ladder_.evicts(); }
   void evicted() noexcept override;
   void refused() noexcept override;
-  void let_in(int descriptor) noexcept override;
+  void saw_descriptor(int number) noexcept override;
   void memory_changed(std::int64_t bytes) noexcept override;
   void turn_was_long(duration length) noexcept override;
   void watch_pressure() noexcept override;

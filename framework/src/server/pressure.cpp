@@ -2,10 +2,7 @@
 
 namespace dwell::inline v0 {
 
-void server_core::let_in(int descriptor) noexcept {
-  ladder_.saw_descriptor(descriptor);
-  if (ladder_.is_steep() && ladder_.level() == pressure_level::normal) climb();
-}
+void server_core::saw_descriptor(int number) noexcept { ladder_.saw_descriptor(number); }
 
 void server_core::evicted() noexcept {
   ladder_.evicted();
