@@ -57,14 +57,14 @@ def _run(programs, report, places, seconds):
     with Network("lo") as network:
         network.go_first()
         server = pairs.start(network, programs.dwell("long", idle="60s", max_connections=places))
-        crowd = network.start("client", [sys.executable, crowd_script.__file__, server.address, CROWD, seconds + 4],
-                              stdout=subprocess.PIPE, text=True)
+        crowd = network.start("client", [sys.executable, crowd_script.__file__, server.address, str(CROWD), str(seconds + 4)],
+                              stdout=subprocess.PIPE)
         crowd.stdout.readline()
         time.sleep(2)  # until it has come
         early = server.memory()["private_dirty"]
-        served = network.start("client", [programs.dwell_load, "run", "--target", f"echo://{server.address}", "--rate", RATE,
-                                          "--connections", SERVED, "--duration", f"{seconds:g}s", "--quiet", "--json"],
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        served = network.start("client", [programs.dwell_load, "run", "--target", f"echo://{server.address}", "--rate", str(RATE),
+                                          "--connections", str(SERVED), "--duration", f"{seconds:g}s", "--quiet", "--json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         result = json.loads(served.communicate()[0])
         late = server.memory()["private_dirty"]
         told = json.loads(crowd.communicate()[0])
@@ -94,5 +94,5 @@ print(time.monotonic() - began)
 
 def _recovery(network, server):
     """Seconds until somebody who comes now has been served."""
-    probe = network.start("client", [sys.executable, "-c", PROBE, server.address], stdout=subprocess.PIPE, text=True)
+    probe = network.start("client", [sys.executable, "-c", PROBE, server.address], stdout=subprocess.PIPE)
     return float(probe.communicate(timeout=30)[0])
