@@ -457,14 +457,15 @@ TEST(descriptor_tables, do_not_keep_threads_from_reaching_loops) {
 TEST(descriptor_tables, do_not_close_a_strangers_descriptors_at_the_end) {
   in_child([] {
     std::atomic<int> waiting{-1};
+    std::atomic<bool> taken{false};
     std::array<int, 2> ends{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
     constexpr int beyond_all = 500;  // a number that is free in every table
     int of_this_thread = -1;
     {
-      const auto waits = [&waiting](connection& peer) -> task<> {
+      const auto waits = [&waiting, &taken](connection& peer) -> task<> {
         const auto asked = co_await peer.read();
-        if (!asked || peer.id().loop != 2) co_return;
+        if (!asked || peer.id().loop != 2 || taken.exchange(true)) co_return;
         // Nobody ever sends to it; only its handler knows it.
         const int made = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         auto socket = std::make_shared<asio::ip::udp::socket>(executor(peer));

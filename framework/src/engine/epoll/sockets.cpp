@@ -104,7 +104,8 @@ received epoll_engine::receive(stream& from) noexcept {
 
 bool epoll_engine::has_input(const stream& which) noexcept {
   std::byte next;
-  return ::recv(which.descriptor, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return ::syscall(SYS_recvfrom, which.descriptor, &next, 1, MSG_PEEK | MSG_DONTWAIT, nullptr,
+                   nullptr) > 0;
 }
 
 sent epoll_engine::send(stream& to, std::span<const iovec> data, after_this follows) noexcept {
