@@ -38,7 +38,7 @@ STAGES = [
     # GCC translates coroutines in a way of its own, with faults of its own. Whoever has a thread meets others
     # on real sockets only.
     Stage("asan", "GCC, ASan", "asan", ["unit_test", "model_test", "simulation_test", "http_replay", "framing_replay", "tls_replay",
-           "websocket_replay", "fault_memory_test", "fault_seeds_test"],
+           "websocket_replay", "proxy_replay", "fault_memory_test", "fault_seeds_test"],
           "^(unit|model|simulation|fault)$"),
     Stage("tsan", "Clang, TSan", "tsan", ["all"], "^(unit|integration|kernel|load|snippets)$"),
     Stage("consumers", "installed package, subdirectory", "dev", ["all"], "^consumers$"),
